@@ -328,6 +328,9 @@ class Asker:
         places = ("environment_slug", "environment_id", "environment.id", "environment.name")
         yield any(_of(status, each) for each in places)
 
+    def ask_idempotency(self) -> list[Any]:
+        raise UnaskedError("a start is billed, and doctor starts nothing")
+
     def ask_unknown(self) -> list[Any]:
         return self._refuses(f"{RUNS}/doctor-no-such-id")
 

@@ -127,7 +127,7 @@ class Client:
         """
         most = self._settings.max_attempts
         limits = {"max_attempts": min(tries or most, most)}
-        return self._call("GET", path, params, (), lambda each: parse(each.body), **limits)
+        return self._call("GET", path, params, None, lambda each: parse(each.body), **limits)
 
     def post(
         self,
@@ -150,7 +150,7 @@ class Client:
             accept(result := parse(response.body), tell_time(response.headers) or self.api_time)
             return result
 
-        return self._call("POST", path, (), (json, key), read)
+        return self._call("POST", path, (), json, read, key=key)
 
     def describe_environment(self) -> str:
         """Name the environment that the key sees, for errors about missing records; asks once."""
@@ -162,7 +162,7 @@ class Client:
                 "overtime": 0.0,
             }
             with contextlib.suppress(RetabAnalysisError):  # some keys may not ask
-                name = self._call("GET", "/v1/auth/status", (), (), read_status, **limits)
+                name = self._call("GET", "/v1/auth/status", (), None, read_status, **limits)
             named = f" {name!r}" if name else ""
             self._environment = f"{f'the {kind}' if kind else 'its own'} environment{named}"
         return f"The key sees {self._environment} alone: records of another one look missing"
@@ -186,16 +186,15 @@ class Client:
         self._sender.close()
 
     def _call(
-        self, method: str, path: str, params: Params, sent: Any, read: _Read[T], **limits: Any
+        self, method: str, path: str, params: Params, json: Any, read: _Read[T], **limits: Any
     ) -> T:
         settings, url = self._settings, self._settings.base_url + path
         usual = {"deadline": settings.deadline, "max_attempts": settings.max_attempts}
-        limits = usual | {"is_repeatable": method == "GET"} | limits
-        state = RetryState(f"{method} {path}", self._source, **limits)
+        state = RetryState(f"{method} {path}", self._source, **usual | limits)
 
         def attempt(state: RetryState) -> T | FailedAttempt:
             with under_way(Attempt(state, settings.api_key.redact)) as current:
-                response = current.call(partial(self._sender.send, method, url, params, *sent))
+                response = current.call(partial(self._sender.send, method, url, params, json))
                 if isinstance(response, FailedAttempt):
                     return response
                 result = self._read(response, state, read)

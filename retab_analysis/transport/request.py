@@ -216,10 +216,10 @@ class RequestSender:
         """Close the kept connections; requests under way go on."""
         self._adapter.close()
 
-    def send(self, method: str, url: str, *sent: Any) -> Response | FailedAttempt:
+    def send(self, method: str, url: str, params: Params, json: Any) -> Response | FailedAttempt:
         """Send one request and read its whole body, in a thread of the current attempt."""
         try:
-            return self._send_and_read(method, url, *sent)
+            return self._send_and_read(method, url, params, json)
         except BaseException as error:
             # They hold the key, and in cycles, which would keep the socket open for a while.
             for each in _causes(error):
@@ -234,17 +234,14 @@ class RequestSender:
             )
             raise
 
-    def _send_and_read(
-        self, method: str, url: str, params: Params, json: Any = None, key: str | None = None
-    ) -> Response:
-        settings, headers = self._settings, dict(self._headers)
-        if key is not None:
-            headers["Idempotency-Key"] = key
+    def _send_and_read(self, method: str, url: str, params: Params, json: Any) -> Response:
+        settings, state = self._settings, current_attempt().state
+        headers = self._headers | ({"Idempotency-Key": state.key} if state.key else {})
         request = requests.Request(
             method, url, params=list(params), json=json, headers=headers, auth=self._auth
         ).prepare()
         # If the deadline is near, the waiting caller gives up first, with its own error.
-        timeout = min(settings.timeout, current_attempt().state.remaining() + 1)
+        timeout = min(settings.timeout, state.remaining() + 1)
         answer = self._adapter.send(
             request,
             stream=True,

@@ -66,11 +66,11 @@ class RetryState:
         *,
         deadline: float,
         max_attempts: int,
-        is_repeatable: bool = True,
+        key: str | None = None,
         overtime: float = OVERTIME,
     ) -> None:
         self.request, self.deadline, self.max_attempts = request, deadline, max_attempts
-        self.attempt, self.is_repeatable = 0, is_repeatable
+        self.attempt, self.is_repeatable, self.key = 0, request.startswith("GET "), key
         self.work = current_work() or Work(Silent())
         self._source, self._overtime = source, overtime
         self._end = source.monotonic() + deadline
