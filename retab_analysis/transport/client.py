@@ -16,11 +16,22 @@ from typing import Any, NoReturn, Self, TypeVar
 from retab_analysis.arguments import add_sentence
 from retab_analysis.config import Secret, load_settings
 from retab_analysis.errors import NotFoundError, ProtocolError, RetabAnalysisError, SchemaError
-from retab_analysis.transport.deadline import Attempt, current_token, forget_threads, under_way
-from retab_analysis.transport.loop import RetryLoop
+from retab_analysis.transport.deadline import (
+    Attempt,
+    check_cancelled,
+    current_token,
+    forget_threads,
+    under_way,
+)
 from retab_analysis.transport.request import Params, RequestSender
 from retab_analysis.transport.response import Response, classify_response, read_status, wrong_body
-from retab_analysis.transport.retry import FailedAttempt, RetryState, TimeSource, tell_time
+from retab_analysis.transport.retry import (
+    FailedAttempt,
+    RetryLoop,
+    RetryState,
+    TimeSource,
+    tell_time,
+)
 
 T = TypeVar("T")
 Parse = Callable[[bytes], T]
@@ -95,7 +106,7 @@ class Client:
     def _set_time(self, source: TimeSource) -> None:
         """Use other clocks; for tests."""
         self._source = source
-        self._loop = RetryLoop(source, self.sleep)
+        self._loop = RetryLoop(source, self.sleep, check_cancelled)
 
     @property
     def base_url(self) -> str:
@@ -156,11 +167,8 @@ class Client:
         """Name the environment that the key sees, for errors about missing records; asks once."""
         if self._environment is None:
             kind, name = self._settings.environment, None
-            limits = {
-                "max_attempts": 1,
-                "deadline": min(5.0, self._settings.deadline),
-                "overtime": 0.0,
-            }
+            most = min(5.0, self._settings.deadline)
+            limits = {"max_attempts": 1, "deadline": most, "overtime": 0.0}
             with contextlib.suppress(RetabAnalysisError):  # some keys may not ask
                 name = self._call("GET", "/v1/auth/status", (), None, read_status, **limits)
             named = f" {name!r}" if name else ""

@@ -129,7 +129,7 @@ def test_122_a_rolling_window_loses_nothing_and_refuses_few() -> None:
         runs = known_runs(server, 150)
         server.answers[:] = [window]
         with ra.Client(KEY, server.url) as client:
-            limit = client._loop.limit
+            limit = client._loop
             limit.first, limit.longest = limit.first * scale, limit.longest * scale
             results = ra.fetch_results(runs, evals=False, client=client)
     assert results["run_id"].to_list() == runs["run_id"].to_list()
