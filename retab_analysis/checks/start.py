@@ -71,12 +71,16 @@ def start_runs(
             scope, or one created before the request. That run is in ``.unconfirmed``, too.
         RetabAnalysisError: Any other failure. ``start_runs`` does not try a start again, because it
             may have happened; ``.partial`` has the runs started before. If there was no readable
-            answer, it looks for new runs of that workflow and scope. The message names them, and
-            they are in ``.unconfirmed``.
+            answer, it looks for new runs of that workflow and scope. If there is not exactly one,
+            the message names them, and they are in ``.unconfirmed``.
         KeyboardInterrupt: After Ctrl-C, and after SIGTERM in a program that does not handle it.
             ``start_runs`` looks at most five seconds for a run whose start was not answered, and
             names it. ``.partial`` has it too; in a notebook it is ``sys.last_value.partial``.
             Started runs go on.
+
+    Warns:
+        UserWarning: There was no readable answer to a start, and exactly one new run of that
+            workflow and scope. The warning names it. ``start_runs`` takes it and goes on.
 
     Example:
         >>> name = ra.fetch_evals("wf_claims")["eval_name"][0]

@@ -60,8 +60,9 @@ class Client:
             may end in ``/v1``. Plain ``http://`` works for this machine only.
         profile: Use the key of this profile of that file.
         timeout: Seconds to wait for a connection, and for each part of an answer.
-        deadline: Seconds for one request with all its retries.
-        max_attempts: How often a GET is tried. A POST is sent once.
+        deadline: Seconds for one request with all its retries. Once the API has answered a call,
+            waiting for its rate limit may take up to 600 seconds more.
+        max_attempts: How often a GET is tried; answers with 429 do not count. A POST is sent once.
         max_concurrency: How many requests one fetch sends at the same time.
 
     Attributes:

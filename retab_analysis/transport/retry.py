@@ -38,7 +38,7 @@ BACKOFF_CAP = 8.0
 OVERTIME = 600.0
 """Seconds by which waiting for the rate limit may exceed a request's deadline."""
 
-_STEP = 0.1  # seconds between two checks whether this thread has to stop
+
 _DIGITS = 11  # of an absurd age; RFC 9111's largest has ten
 # Python also reads "1_0", "nan" and digits of other scripts as numbers.
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?")
@@ -185,7 +185,7 @@ class RetryLoop:
                     )
                 state.work.note("waiting for the rate limit")
                 if not left:
-                    self._changed.wait(_STEP)
+                    self._changed.wait(0.1)  # then look whether this thread has to stop
             self._check()
             if left:
                 self._sleep(left)
