@@ -285,7 +285,7 @@ class Asker:
 
     def ask_ids(self) -> Iterator[Any]:
         result = _first(self.others("results"), "result")
-        for path, row in ((RUNS, self.whole()), (RESULTS, result)):
+        for path, row in ((FLOWS, {"id": self.flow}), (RUNS, self.whole()), (RESULTS, result)):
             found = self.get(f"{path}/{quote_id('id', row['id'])}")
             yield found["id"] == row["id"] or f"GET {path}/{{id}} answers with another one"
 
