@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -66,8 +68,46 @@ class Bar:
         self._bar.clear()
         say(line)
 
+    def note(self, note: str) -> None:
+        """Show a note at once, until the next update; any thread may call this."""
+        self._bar.set_postfix_str(note)
+
     def close(self) -> None:
         self._bar.close()
+
+
+@dataclass(slots=True)
+class Work:
+    """One call that shows its progress, whichever of its threads asks the API."""
+
+    progress: Progress
+    has_answers: bool = False  # the API has answered it, and not only with a 429
+
+    def note(self, note: str) -> None:
+        """Show a note in the bar, if there is one."""
+        if isinstance(self.progress, Bar):
+            self.progress.note(note)
+
+
+_work = ContextVar[Work | None]("work", default=None)
+current_work = _work.get
+
+
+@contextlib.contextmanager
+def show_progress(
+    progress: Progress | bool | None, description: str, unit: str
+) -> Iterator[Progress]:
+    """The chosen progress for a block, which is the current work; it closes the progress."""
+    chosen = choose_progress(progress, description, unit)
+    with contextlib.closing(chosen):
+        if isinstance(chosen, Silent) and current_work() is not None:
+            yield chosen  # a silent part of work that may be shown
+            return
+        before = _work.set(Work(chosen))
+        try:
+            yield chosen
+        finally:
+            _work.reset(before)
 
 
 def choose_progress(progress: Progress | bool | None, description: str, unit: str) -> Progress:

@@ -26,7 +26,7 @@ DIRECT: dict[str, set[str]] = {
     "progress": {"errors"},
     "files": {"errors", "arguments"},
     "schema": {"wire", "vocabulary", "errors"},
-    "transport": {"errors", "config"},
+    "transport": {"errors", "config", "progress"},
     "decode": {"errors", "arguments", "wire", "schema"},
     "fetch": {"errors", "config", "progress", "transport", "schema", "decode"},
     "export": {"errors", "arguments", "schema", "files"},

@@ -37,7 +37,7 @@ from retab_analysis.fetch.params import (
     list_values,
 )
 from retab_analysis.fetch.threads import apart
-from retab_analysis.progress import Progress, choose_progress
+from retab_analysis.progress import Progress, show_progress
 from retab_analysis.schema import EDITS, EVALS, RESULTS, RUNS, VERSIONS, Table
 from retab_analysis.schema.conversion import check_polars_threads
 from retab_analysis.transport import Client
@@ -163,8 +163,8 @@ class Archive(Guided, called="archive"):
         self, client: Client | None, progress: Progress | bool | None, *, to_check: bool = False
     ) -> Iterator[Mirror]:
         """A sync while no other goes on; at its end it warns of documents that do not decode."""
-        bar = choose_progress(progress, "archive", "documents")
-        with contextlib.closing(bar), connected(self.path) as db, alone(self.path):
+        shown = show_progress(progress, "archive", "documents")
+        with shown as bar, connected(self.path) as db, alone(self.path):
             mirror = Mirror(db, client_or_default(client), bar, to_check=to_check)
             try:
                 yield mirror

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -36,7 +35,7 @@ from retab_analysis.fetch.params import check_text, client_or_default
 from retab_analysis.fetch.starts import SAVE_FIRST
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.markup import join, one_line
-from retab_analysis.progress import Progress, check_progress, choose_progress, say
+from retab_analysis.progress import Progress, check_progress, say, show_progress
 from retab_analysis.render.document import (
     Cell,
     ColumnTitle,
@@ -200,7 +199,6 @@ def overview(
         chosen = chosen.filter(workflow_id=found)
     elif chosen.is_empty():
         say(f"There is no workflow. {client.describe_environment()}.")
-    shown = choose_progress(progress, "Looking at workflows", "workflows")
     outcomes: TaskOutcomes[Seen] = TaskOutcomes()
     newest = fetch_runs(found, limit=1, **asked)
     last: datetime | None = newest.select(pl.col("created_at").max()).item()
@@ -208,11 +206,11 @@ def overview(
     has_trends = every is not None
     rows = chosen.to_dicts()
     tasks = [partial(_look_at, client, row, span, trends=has_trends) for row in rows]
+    with show_progress(progress, "Looking at workflows", "workflows") as bar:
 
-    def update() -> None:
-        shown.update(len(outcomes.results) + len(outcomes.errors), len(tasks))
+        def update() -> None:
+            bar.update(len(outcomes.results) + len(outcomes.errors), len(tasks))
 
-    with contextlib.closing(shown):
         run_all(tasks, _AT_ONCE, outcomes, update)
     if (error := outcomes.error()) and (workflow_id is not None or not outcomes.results):
         raise error

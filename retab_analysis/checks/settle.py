@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import warnings
 from collections.abc import Collection, Mapping, Sequence
@@ -44,7 +43,7 @@ from retab_analysis.fetch.run_line import say_hour
 from retab_analysis.fetch.starts import start_each
 from retab_analysis.fetch.threads import apart
 from retab_analysis.markup import count_noun, one_line
-from retab_analysis.progress import Progress, announce, choose_progress
+from retab_analysis.progress import Progress, announce, show_progress
 from retab_analysis.schema import PROBLEMS, RESULTS, RUNS
 from retab_analysis.transport import Client
 
@@ -137,7 +136,7 @@ def run_again(
     only_errors: bool = False,
 ) -> Comparison:
     """Settle a comparison; ``only_errors``: only rerun isolated errors once."""
-    with contextlib.closing(choose_progress(progress, "Running again", "runs")) as bar:
+    with show_progress(progress, "Running again", "runs") as bar:
         return _Settling(comparison, client, rounds, most, bar, only_errors).run()
 
 

@@ -71,12 +71,16 @@ def start_runs(
             scope, or one created before the request. That run is in ``.unconfirmed``, too.
         RetabAnalysisError: Any other failure. ``start_runs`` does not try a start again, because it
             may have happened; ``.partial`` has the runs started before. If there was no readable
-            answer, it looks for new runs of that workflow and scope. The message names them, and
-            they are in ``.unconfirmed``.
+            answer, it looks for new runs of that workflow and scope. If there is not exactly one,
+            the message names them, and they are in ``.unconfirmed``.
         KeyboardInterrupt: After Ctrl-C, and after SIGTERM in a program that does not handle it.
             ``start_runs`` looks at most five seconds for a run whose start was not answered, and
             names it. ``.partial`` has it too; in a notebook it is ``sys.last_value.partial``.
             Started runs go on.
+
+    Warns:
+        UserWarning: There was no readable answer to a start, and exactly one new run of that
+            workflow and scope. The warning names it. ``start_runs`` takes it and goes on.
 
     Example:
         >>> name = ra.fetch_evals("wf_claims")["eval_name"][0]
@@ -113,10 +117,11 @@ class _Block:
     size: int
     is_there: bool
     open: Mapping[str, str] = field(default_factory=dict)
+    is_on_way: bool = False  # an eval of it at least
 
     @property
     def is_whole(self) -> bool:
-        return 2 * len(self.open) >= self.size > 0
+        return 2 * len(self.open) >= self.size > 0 and not self.is_on_way
 
     def say_why(self) -> str:
         kinds = {*self.open.values()}
@@ -139,7 +144,7 @@ def select_edited(client: Client, workflow_id: str, *, repeat: int = 1) -> Selec
         refuse_unknown(client, {"workflow_id": [workflow_id]}, source.saved)
         raise ConfigError(f"{workflow_id} has no saved eval: {SAVE_FIRST.format(workflow_id)}")
     known = read_as_it_is_now(source)
-    blocks = _list_blocks(source, {k: v for k, v in known.stale.items() if k not in known.on_way})
+    blocks = _list_blocks(source, known.stale, known.on_way)
     whole = [each for each in blocks if each.is_whole]
     single = {k: v for each in blocks if not each.is_whole for k, v in each.open.items()}
     names = dict(source.saved["eval_id", "eval_name"].iter_rows())
@@ -176,7 +181,9 @@ def _say_kinds(single: Mapping[str, str]) -> str:
     return f"{'is' if len(single) == 1 else 'are'} {' or '.join(words)}"
 
 
-def _list_blocks(source: Source, stale: Mapping[str, str]) -> Sequence[_Block]:
+def _list_blocks(
+    source: Source, stale: Mapping[str, str], on_way: Mapping[str, str]
+) -> Sequence[_Block]:
     labels, saved = source.read_labels(), source.saved
     alike = Counter(labels.values())
     valid = (pl.col("validation_status") == "valid").fill_null(True)
@@ -185,7 +192,8 @@ def _list_blocks(source: Source, stale: Mapping[str, str]) -> Sequence[_Block]:
     for (block,), its in parts.items():
         label, is_there = labels.get(str(block)) or str(block), block in labels or not labels
         name = label if alike[label] < 2 else f"{label} ({block})"
-        runnable = its.filter(valid)
-        open_ones = {k: stale[k] for k in runnable["eval_id"] if k in stale and is_there}
-        blocks.append(_Block(str(block), name, runnable.height, is_there, open_ones))
+        ids = its.filter(valid)["eval_id"].to_list()
+        open_ones = {k: stale[k] for k in ids if k in stale and k not in on_way and is_there}
+        is_on_way = not on_way.keys().isdisjoint(ids)
+        blocks.append(_Block(str(block), name, len(ids), is_there, open_ones, is_on_way))
     return blocks

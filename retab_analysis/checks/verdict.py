@@ -6,7 +6,6 @@ looks a view keeps a :class:`Memory`; ``check`` begins with one in which nothing
 
 from __future__ import annotations
 
-import contextlib
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
@@ -34,7 +33,7 @@ from retab_analysis.comparison.sides import Surroundings
 from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.params import check_text, client_or_default
 from retab_analysis.fetch.publications import note_versions
-from retab_analysis.progress import Progress, check_progress, choose_progress
+from retab_analysis.progress import Progress, check_progress, show_progress
 from retab_analysis.transport import Client
 
 
@@ -179,7 +178,7 @@ def make_verdict(asked: Question, kept: Memory, progress: Progress | bool | None
     source, listing = kept.source, kept.listing
     workflow, versions = source.read_surroundings()
     plan, checked = _choose_runs(asked, kept)
-    with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
+    with show_progress(progress, "results", "runs") as bar:
         results = read_results(plan, source, bar)
         told = read_versions(plan, results, listing.runs, source)
         sides = make_sides(plan, results, told, source)

@@ -285,7 +285,7 @@ class Asker:
 
     def ask_ids(self) -> Iterator[Any]:
         result = _first(self.others("results"), "result")
-        for path, row in ((RUNS, self.whole()), (RESULTS, result)):
+        for path, row in ((FLOWS, {"id": self.flow}), (RUNS, self.whole()), (RESULTS, result)):
             found = self.get(f"{path}/{quote_id('id', row['id'])}")
             yield found["id"] == row["id"] or f"GET {path}/{{id}} answers with another one"
 
@@ -327,6 +327,9 @@ class Asker:
         (status,) = self.rows("auth")
         places = ("environment_slug", "environment_id", "environment.id", "environment.name")
         yield any(_of(status, each) for each in places)
+
+    def ask_idempotency(self) -> list[Any]:
+        raise UnaskedError("a start is billed, and doctor starts nothing")
 
     def ask_unknown(self) -> list[Any]:
         return self._refuses(f"{RUNS}/doctor-no-such-id")

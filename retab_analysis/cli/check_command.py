@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -30,7 +29,7 @@ from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.run_line import report
 from retab_analysis.fetch.starts import select, start_each
 from retab_analysis.markup import without_controls
-from retab_analysis.progress import choose_progress
+from retab_analysis.progress import show_progress
 from retab_analysis.render.door import Door
 from retab_analysis.render.junit import write_junit
 from retab_analysis.schema import RUNS
@@ -136,7 +135,7 @@ def _start_and_wait(options: Namespace, console: Console, session: Session) -> p
         console.say("check uses the earlier runs.")
         return started
     console.say(f"Waiting until the end of what was started. {say_cancel(started['run_id'])}")
-    with closing(choose_progress(console.progress, "Waiting", "evals")) as bar:
+    with show_progress(console.progress, "Waiting", "evals") as bar:
         show = partial(report, bar=bar, client=client)
         return wait_for_runs(started, timeout=_WAIT, on_poll=show, client=client)
 

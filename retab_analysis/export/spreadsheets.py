@@ -51,6 +51,8 @@ _EXACT = 10**15  # Excel shows whole numbers up to this with all their digits
 _FIRST_YEAR = 1901  # Excel treats 1900 as a leap year, and its first day as a time without a date
 _NO_SHEET = re.compile(r"(?is)|history|.*[\x00-\x1f\ud800-\udfff\ufffe\uffff].*")
 
+_NEWEST_OF_RUNS = "validity_fingerprint"  # older files have all other columns
+
 
 def write_csv(
     frame: object,
@@ -206,7 +208,8 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
 
     The table's columns get their dtypes, others stay String. Commas separate cells; if the header
     has none, ``;``, tabs or ``|`` do. With ``;``, and in a single column, fractions may have a
-    decimal comma. A time without an offset is UTC.
+    decimal comma. A time without an offset is UTC. A file of all columns of runs from before there
+    was ``validity_fingerprint`` gets it, with nulls.
 
     Args:
         path: A path, or a file open for reading, text or binary, which stays open. A text file that
@@ -247,6 +250,9 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
             parsed = cells.select_seq(values)
             _check_values(cells, parsed, frame.height + 1)
             frame.vstack(parsed, in_place=True)
+    if {*TABLES[table].schema} - {*names} == {_NEWEST_OF_RUNS} and table == "runs":
+        at = frame.columns.index("freshness_reasons") + 1
+        frame.insert_column(at, pl.lit(None, pl.String).alias(_NEWEST_OF_RUNS))
     return frame
 
 

@@ -16,11 +16,11 @@ import polars as pl
 
 from retab_analysis import wire
 from retab_analysis.arguments import add_sentence, check_flag, resolve, suggest
-from retab_analysis.decode import read_document
+from retab_analysis.decode import read_document, to_frame
 from retab_analysis.errors import ConfigError, NotFoundError, RetabAnalysisError
-from retab_analysis.fetch.paging import PAGE_SIZE, Fetched, read_list
+from retab_analysis.fetch.paging import PAGE_SIZE, Fetched, read_list, read_record
 from retab_analysis.fetch.params import check_text, client_or_default, quote_id
-from retab_analysis.progress import Progress, choose_progress
+from retab_analysis.progress import Progress, show_progress
 from retab_analysis.schema import (
     EVALS,
     LIVE_BLOCKS,
@@ -94,7 +94,7 @@ def _fetch_list(
     progress: Progress | bool | None,
     strict: bool,
 ) -> Fetched:
-    with contextlib.closing(choose_progress(progress, table.name, table.name)) as bar:
+    with show_progress(progress, table.name, table.name) as bar:
         read = partial(_read_all, client, table=table, strict=strict, progress=bar)
         fetched = read(filters)
         if not fetched.problems:
@@ -192,8 +192,12 @@ def resolve_named(
 
 
 def find_workflow(client: Client, workflow_id: str) -> pl.DataFrame:
-    """Look for a workflow among the newest 100: the API has no endpoint for just one."""
-    return _list_newest(client).filter(pl.col("workflow_id") == workflow_id)
+    """A WORKFLOWS frame of the workflow, empty if there is none."""
+    path = f"{LISTS[WORKFLOWS.name][0]}/{quote_id('workflow_id', workflow_id)}"
+    try:
+        return to_frame(WORKFLOWS, [read_record(client, WORKFLOWS, path, workflow_id)])
+    except NotFoundError:
+        return WORKFLOWS.empty()
 
 
 def _list_newest(client: Client) -> pl.DataFrame:

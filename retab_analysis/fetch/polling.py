@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -24,7 +23,7 @@ from retab_analysis.fetch.params import RunList, Runs, client_or_default
 from retab_analysis.fetch.run_line import report
 from retab_analysis.fetch.runs import read_run
 from retab_analysis.fetch.threads import OutOfPatienceError, TaskOutcomes, is_away, run_all
-from retab_analysis.progress import choose_progress
+from retab_analysis.progress import show_progress
 from retab_analysis.schema import RUNS
 from retab_analysis.transport import Client
 
@@ -80,7 +79,7 @@ def wait_for_runs(
     client = client_or_default(client)
     if on_poll is not None:
         return _wait(Poller(client, ids), client, timeout, interval, on_poll)
-    with contextlib.closing(choose_progress(None, "Waiting", "evals")) as bar:
+    with show_progress(None, "Waiting", "evals") as bar:
         show = partial(report, bar=bar, client=client)
         return _wait(Poller(client, ids), client, timeout, interval, show)
 

@@ -6,7 +6,6 @@ workflow names the current one.
 
 from __future__ import annotations
 
-import contextlib
 import warnings
 from dataclasses import replace
 from typing import Any
@@ -31,7 +30,7 @@ from retab_analysis.fetch.lists import (
 )
 from retab_analysis.fetch.paging import Fetched, read_list
 from retab_analysis.fetch.params import client_or_default, quote_id
-from retab_analysis.progress import Progress, choose_progress
+from retab_analysis.progress import Progress, show_progress
 from retab_analysis.schema import GRAPHS, VERSIONS
 from retab_analysis.transport import Client
 
@@ -81,7 +80,7 @@ def fetch_versions(
     check_flag("strict", strict)
     chosen = client_or_default(client)
     workflow_id = resolve_workflow(chosen, workflow_id)
-    with contextlib.closing(choose_progress(progress, VERSIONS.name, VERSIONS.name)) as bar:
+    with show_progress(progress, VERSIONS.name, VERSIONS.name) as bar:
         fetched = _read(chosen, workflow_id, strict=strict, progress=bar)
     if not fetched.problems:
         refuse_unknown(chosen, {"workflow_id": [workflow_id]}, fetched.frame)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import warnings
 from collections.abc import Sequence
 from functools import partial
@@ -34,7 +33,7 @@ from retab_analysis.fetch.paging import (
 from retab_analysis.fetch.params import RunList, Runs, client_or_default, quote_id
 from retab_analysis.fetch.runs import read_run
 from retab_analysis.fetch.threads import TaskOutcomes, apart, run_all
-from retab_analysis.progress import Progress, choose_progress
+from retab_analysis.progress import Progress, show_progress
 from retab_analysis.schema import (
     EVALS,
     RESULTS,
@@ -154,7 +153,7 @@ def fetch_results(
     client = client_or_default(client)
     reading = _Reading(client, chosen, table, known)
     try:
-        with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
+        with show_progress(progress, "results", "runs") as bar:
             reading.read(strict=strict, progress=bar)
             fetched, unread = (
                 _add_evals(client, reading) if evals is True else (reading.give(), Problems())

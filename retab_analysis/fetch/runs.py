@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -35,7 +34,7 @@ from retab_analysis.fetch.params import (
     client_or_default,
     quote_id,
 )
-from retab_analysis.progress import Part, Progress, Silent, choose_progress
+from retab_analysis.progress import Part, Progress, Silent, show_progress
 from retab_analysis.schema import RUNS
 from retab_analysis.transport import Client
 
@@ -161,7 +160,7 @@ def fetch_runs(
     if asked := query.filters.get("workflow_id"):
         ids = dict.fromkeys(resolve_workflow(chosen, each) for each in asked)
         query = replace(query, filters={**query.filters, "workflow_id": [*ids]})
-    with contextlib.closing(choose_progress(progress, "eval runs", "runs")) as bar:
+    with show_progress(progress, "eval runs", "runs") as bar:
         read = partial(
             list_runs,
             chosen,

@@ -1,15 +1,21 @@
-"""Start and cancel eval runs: requests that change something, and so are sent only once."""
+"""Start and cancel eval runs: requests that change something, and so are sent only once.
+
+Each start has an ``Idempotency-Key``. No page of Retab says that eval runs honour it, so a start is
+not sent again because of it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import signal
 import threading
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import polars as pl
 
@@ -51,6 +57,8 @@ _OF_ONE_RUN = (ConflictError, NotFoundError)
 _UNANSWERED = (KeyboardInterrupt, TransportError, ProtocolError, ServerError, SchemaError)
 # The ``Date`` of an answer has whole seconds, and an answer takes a while.
 _SLACK = timedelta(seconds=5)
+# By how much a server's ``Date`` may be ahead of the time that it gives to a run.
+_AHEAD = timedelta(seconds=60)
 _TIME = "%Y-%m-%d %H:%M:%S UTC"
 # The name of a request's scope in RUNS.
 _SCOPES = {"workflow": "workflow", "block": "block", "single": "eval"}
@@ -118,24 +126,28 @@ def count(number: int, noun: str) -> str:
 def start_each(
     client: Client, workflow_id: str, scopes: Sequence[Mapping[str, str]]
 ) -> pl.DataFrame:
-    started: list[wire.Run] = []
+    started = RUNS.empty()
     with _terminating_as_interrupt():
         # One after the other: the frame has the order of the queue.
         for scope in scopes:
             start = _Start(client, workflow_id, scope)
             try:
-                started.append(start.send({each.id for each in started}))
+                start.send({*started["run_id"]})
+                run = start.named
             except (RetabAnalysisError, KeyboardInterrupt) as error:
-                error.partial = to_frame(RUNS, started)  # type: ignore[union-attr]
+                error.partial = started  # type: ignore[union-attr]
                 client.explain_absence(error)
-                if isinstance(error, _UNANSWERED) or _is_timeout(error):
-                    start.look_for_run(error)
-                raise
-    return to_frame(RUNS, started)
+                is_unclear = isinstance(error, _UNANSWERED) or _is_unclear(error)
+                if not is_unclear or (found := start.look_for_run(error)) is None:
+                    raise
+                run = found
+            started = pl.concat([started, run])
+    return started
 
 
-def _is_timeout(error: BaseException) -> bool:
-    return isinstance(error, APIError) and error.status_code == 408
+def _is_unclear(error: BaseException) -> bool:
+    """Whether the API may have acted on the request, although it answered with a 4xx."""
+    return isinstance(error, APIError) and error.status_code in (408, 409)
 
 
 @contextlib.contextmanager
@@ -164,8 +176,9 @@ class _Start:
     workflow_id: str
     scope: Mapping[str, str]
     named: pl.DataFrame = field(default_factory=RUNS.empty)
+    key: str = field(default_factory=lambda: str(uuid4()))
 
-    def send(self, known: Collection[str]) -> wire.Run:
+    def send(self, known: Collection[str]) -> None:
         """Start the run; refuse an answer that names another one, or one of the ``known``."""
         self.began, sent = datetime.now(UTC), self.client.now()
 
@@ -179,8 +192,7 @@ class _Start:
 
         body = {"workflow_id": self.workflow_id, "scope": self.scope}
         parse = record_parser(RUNS, lambda structs: None)
-        run: wire.Run = self.client.post(RUNS_PATH, body, parse=parse, accept=accept)
-        return run
+        self.client.post(RUNS_PATH, body, parse=parse, accept=accept, key=self.key)
 
     def _find_mismatch(self, run: Mapping[str, Any], asked_at: datetime) -> str | None:
         """Why a run is not the one that was asked for, if so; a proxy may repeat an answer."""
@@ -196,12 +208,12 @@ class _Start:
         if of_run != asked:
             found, wanted = (_name_scope(*each) for each in (of_run, asked))
             return f"of {found}, but the request was for {wanted}"
-        if created is not None and created < asked_at - _SLACK:
+        if created is not None and created < asked_at - _AHEAD:
             return f"of {created:{_TIME}}, but the request was sent at {asked_at:{_TIME}}"
         return None
 
-    def look_for_run(self, error: RetabAnalysisError | KeyboardInterrupt) -> None:
-        """Name the runs that the start may have begun in its error."""
+    def look_for_run(self, error: RetabAnalysisError | KeyboardInterrupt) -> pl.DataFrame | None:
+        """The one run that the start began, with a warning; else name those it may have begun."""
         is_interrupt = isinstance(error, KeyboardInterrupt)
         outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
         reason: object = None
@@ -218,14 +230,22 @@ class _Start:
             "run_id", maintain_order=True
         )
         found = seen.filter(~pl.col("run_id").is_in(known["run_id"].implode()))
-        told = f"{str(error) or 'interrupted'}. Whether the run was started is not known"
         names = ", ".join(found["run_id"])
+        if found.height == 1 and self.named.is_empty() and not is_interrupt:
+            warnings.warn(
+                f"{error}. start_runs takes {names} for the run that it started: it is the only "
+                "new one of this workflow and scope",
+                stacklevel=5,  # the line that called start_runs
+            )
+            return found
+        told = f"{str(error) or 'interrupted'}. Whether the run was started is not known"
         if reason is None or names:
             error.unconfirmed = found  # type: ignore[union-attr]
         if is_interrupt:
             error.partial = pl.concat([known, found])  # type: ignore[union-attr]
         which = f"it may be {names}, see .unconfirmed" if names else "no such run has appeared yet"
         error.args = (f"{told}; {which}" if names or reason is None else f"{told}: {reason}",)
+        return None
 
     def _list_new(self) -> pl.DataFrame:
         query = RunQuery.make(
@@ -312,7 +332,7 @@ def _cancel(client: Client, run_id: str) -> wire.Run:
         cancelled: wire.Run = client.post(f"{path}/cancel", None, parse=parse)
         return cancelled
     except RetabAnalysisError as error:
-        if isinstance(error, (ConflictError, *_UNANSWERED)) or _is_timeout(error):
+        if isinstance(error, (ConflictError, *_UNANSWERED)) or _is_unclear(error):
             with contextlib.suppress(RetabAnalysisError):
                 run = read_run(client, run_id)
                 status, has_ended = to_frame(RUNS, [run])["status", "is_terminal"].row(0)

@@ -83,6 +83,7 @@ class Store:
         self._now = clock()
         self._workflows = {workflow.id: workflow for workflow in world.workflows}
         self._runs: dict[str, SimulatedRun] = {}
+        self._keys: dict[str, SimulatedRun] = {}
         self._results: dict[str, Place] = {}
         self._evals: dict[str, SavedEval] = {}
         # The results of each eval, oldest first.
@@ -143,13 +144,18 @@ class Store:
         with self._reading() as now:
             return self._run(run_id).json(now)
 
-    def create_run(self, workflow_id: str, scope: Scope) -> bytes:
+    def create_run(self, workflow_id: str, scope: Scope, key: str = "") -> bytes:
+        """Start a run; a second request with a key gives the run of the first."""
         with self._reading() as now:
+            if key in self._keys:
+                return self._keys[key].json(now)
             workflow = self._workflow(workflow_id)
             evals = _evals_in_scope(workflow, scope, now)
             block_id = evals[0].block.id if scope.eval_id else scope.block_id
             run = self._start(workflow, evals, now, "api", Scope(scope.eval_id, block_id))
             self._queue.submit(run)
+            if key:
+                self._keys[key] = run
             return run.json(now)
 
     def cancel_run(self, run_id: str) -> bytes:

@@ -126,6 +126,7 @@ RUNS = Table(
         ("error_block_id", String, "lifecycle.details.block_id", "the block that failed"),
         ("freshness_status", String, "freshness.status", "fresh, stale or unknown"),
         ("freshness_reasons", String, _REASONS, "why it is stale, joined by a comma"),
+        ("validity_fingerprint", String, "freshness.validity_fingerprint", "of the code it ran"),
     ),
     ("run_id",),
 )

@@ -1,8 +1,8 @@
 """HTTP to the API: one client, one retry loop, every failure as one of our errors.
 
 ``client`` makes one call of a request with all its attempts. ``request`` sends one and reads its
-whole body, ``deadline`` limits the wait for it. ``response`` interprets the status, and ``retry``
-decides when to try again.
+whole body, ``deadline`` limits the wait for it. ``response`` interprets the status. ``retry``
+decides when to try again, and waits for the rate limit.
 """
 
 from retab_analysis.transport.client import Client as Client

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import time
 import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,7 +16,13 @@ from typing import Any, NoReturn, Self, TypeVar
 from retab_analysis.arguments import add_sentence
 from retab_analysis.config import Secret, load_settings
 from retab_analysis.errors import NotFoundError, ProtocolError, RetabAnalysisError, SchemaError
-from retab_analysis.transport.deadline import Attempt, current_token, forget_threads, under_way
+from retab_analysis.transport.deadline import (
+    Attempt,
+    check_cancelled,
+    current_token,
+    forget_threads,
+    under_way,
+)
 from retab_analysis.transport.request import Params, RequestSender
 from retab_analysis.transport.response import Response, classify_response, read_status, wrong_body
 from retab_analysis.transport.retry import (
@@ -53,8 +60,9 @@ class Client:
             may end in ``/v1``. Plain ``http://`` works for this machine only.
         profile: Use the key of this profile of that file.
         timeout: Seconds to wait for a connection, and for each part of an answer.
-        deadline: Seconds for one request with all its retries.
-        max_attempts: How often a GET is tried. A POST is sent once.
+        deadline: Seconds for one request with all its retries. Once the API has answered a call,
+            waiting for its rate limit may take up to 600 seconds more.
+        max_attempts: How often a GET is tried; answers with 429 do not count. A POST is sent once.
         max_concurrency: How many requests one fetch sends at the same time.
 
     Attributes:
@@ -99,7 +107,7 @@ class Client:
     def _set_time(self, source: TimeSource) -> None:
         """Use other clocks; for tests."""
         self._source = source
-        self._loop = RetryLoop(source, self.sleep)
+        self._loop = RetryLoop(source, self.sleep, check_cancelled)
 
     @property
     def base_url(self) -> str:
@@ -134,9 +142,17 @@ class Client:
         return self._call("GET", path, params, None, lambda each: parse(each.body), **limits)
 
     def post(
-        self, path: str, json: Any, *, parse: Parse[T], accept: Accept[T] = lambda result, now: None
+        self,
+        path: str,
+        json: Any,
+        *,
+        parse: Parse[T],
+        accept: Accept[T] = lambda result, now: None,
+        key: str | None = None,
     ) -> T:
         """POST a JSON document, once: even after a failure the API may have acted on it.
+
+        ``key`` is its Idempotency-Key, the same for the same change.
 
         ``accept`` gets the result and the API's time by this very answer, without a ``Date`` by
         :attr:`api_time`. Its ``ProtocolError`` names the problem.
@@ -146,13 +162,14 @@ class Client:
             accept(result := parse(response.body), tell_time(response.headers) or self.api_time)
             return result
 
-        return self._call("POST", path, (), json, read)
+        return self._call("POST", path, (), json, read, key=key)
 
     def describe_environment(self) -> str:
         """Name the environment that the key sees, for errors about missing records; asks once."""
         if self._environment is None:
             kind, name = self._settings.environment, None
-            limits = {"max_attempts": 1, "deadline": min(5.0, self._settings.deadline)}
+            most = min(5.0, self._settings.deadline)
+            limits = {"max_attempts": 1, "deadline": most, "overtime": 0.0}
             with contextlib.suppress(RetabAnalysisError):  # some keys may not ask
                 name = self._call("GET", "/v1/auth/status", (), None, read_status, **limits)
             named = f" {name!r}" if name else ""
@@ -171,7 +188,7 @@ class Client:
     def sleep(self, seconds: float) -> None:
         """Wait, until the time is over or this thread is stopped."""
         token = current_token()
-        (token.wait if token else self._source.sleep)(seconds)
+        (self._source.sleep or (token.wait if token else time.sleep))(seconds)
 
     def close(self) -> None:
         """Close the kept connections; using the client again opens new ones."""
@@ -181,9 +198,8 @@ class Client:
         self, method: str, path: str, params: Params, json: Any, read: _Read[T], **limits: Any
     ) -> T:
         settings, url = self._settings, self._settings.base_url + path
-        tries = settings.max_attempts if method == "GET" else 1
-        limits = {"deadline": settings.deadline, "max_attempts": tries} | limits
-        state = RetryState(f"{method} {path}", self._source, **limits)
+        usual = {"deadline": settings.deadline, "max_attempts": settings.max_attempts}
+        state = RetryState(f"{method} {path}", self._source, **usual | limits)
 
         def attempt(state: RetryState) -> T | FailedAttempt:
             with under_way(Attempt(state, settings.api_key.redact)) as current:

@@ -235,12 +235,13 @@ class RequestSender:
             raise
 
     def _send_and_read(self, method: str, url: str, params: Params, json: Any) -> Response:
-        settings = self._settings
+        settings, state = self._settings, current_attempt().state
+        headers = self._headers | ({"Idempotency-Key": state.key} if state.key else {})
         request = requests.Request(
-            method, url, params=list(params), json=json, headers=self._headers, auth=self._auth
+            method, url, params=list(params), json=json, headers=headers, auth=self._auth
         ).prepare()
         # If the deadline is near, the waiting caller gives up first, with its own error.
-        timeout = min(settings.timeout, current_attempt().state.remaining() + 1)
+        timeout = min(settings.timeout, state.remaining() + 1)
         answer = self._adapter.send(
             request,
             stream=True,
@@ -250,12 +251,12 @@ class RequestSender:
         )
         # Masked here, before any of our code can show, log or keep it.
         redact, redact_body = settings.api_key.redact, settings.api_key.redact_bytes
-        headers = {redact(name.lower()): redact(text) for name, text in answer.headers.items()}
+        told = {redact(name.lower()): redact(text) for name, text in answer.headers.items()}
         try:
             body = _read_body(answer)
         finally:
             answer.close()
-        return Response(answer.status_code, headers, redact_body(body))
+        return Response(answer.status_code, told, redact_body(body))
 
     def _network_failure(self, request: str, error: BaseException) -> FailedAttempt:
         causes, attempts = _causes(error), current_attempt().state.attempt

@@ -15,6 +15,7 @@ from retab_analysis.transport.retry import (
     FailedAttempt,
     RetryState,
     attempts_made,
+    parse_limit,
     parse_retry_after,
 )
 
@@ -101,6 +102,7 @@ def _api_error(response: Response, state: RetryState, settings: Settings, now: f
     doubts = {401: f"is it the key of {settings.base_url}?", 403: "may it read this?"}
     doubt = doubts.get(response.status)
     hint = f". The key came from {settings.key_source}: {doubt}" if doubt else ""
+    parse = parse_limit if response.status == 429 else parse_retry_after
     usual = errors.ServerError if response.status >= 500 else APIError
     return _ERROR_BY_STATUS.get(response.status, usual)(
         f"{state.request}: {response.status}{f' {code}' if code else ''}{said}"
@@ -109,7 +111,7 @@ def _api_error(response: Response, state: RetryState, settings: Settings, now: f
         status_code=response.status,
         code=code,
         request_id=request_id,
-        retry_after=parse_retry_after(response.headers.get("retry-after"), now),
+        retry_after=parse(response.headers, now),
         attempts=state.attempt,
     )
 

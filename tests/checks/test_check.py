@@ -186,7 +186,7 @@ def test_without_a_version_diff_the_fingerprints_do() -> None:
 
 def test_that_the_saved_evals_cannot_be_read_is_a_failure_and_names_are_none() -> None:
     with small_api() as api:
-        api.fail("GET /v1/workflows?", reply(403), times=9)
+        api.fail(f"GET /v1/workflows/{api.flow} ", reply(403), times=9)
         assert checked(api).evals.height == 2 * EVALS
         api.fail("GET /v1/workflows/evals?", reply(403), times=9)
         with pytest.raises(ra.PermissionDeniedError):

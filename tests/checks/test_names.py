@@ -120,7 +120,7 @@ def test_91_an_archive_without_versions_says_so(tmp_path: Path, status: int) -> 
     with api, ra.Archive(tmp_path / "a.sqlite") as archive:
         for path in (f"{api.flow}/published-versions", "versions?"):
             api.broken[f"GET /v1/workflows/{path}"] = reply(status, {"detail": "no"})
-        api.broken["GET /v1/workflows?"] = reply(status, {"detail": "no"})
+        api.broken[f"GET /v1/workflows/{api.flow} "] = reply(status, {"detail": "no"})
         made = api.check(archive=archive)
         assert "does not say which versions are published" in str(made)
         api.broken.clear()

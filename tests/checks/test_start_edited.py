@@ -101,6 +101,22 @@ def test_evals_of_a_run_that_goes_on_are_left_out_and_the_run_is_named() -> None
         assert api.check().next_step.code.startswith("view = ra.watch")
 
 
+@pytest.mark.parametrize(("going", "started"), [(3, [3, 4, 5]), (1, [1, 2, 3, 4, 5]), (6, [])])
+def test_124_a_block_of_which_evals_are_on_their_way_is_not_started_as_a_whole(
+    going: int, started: list[int]
+) -> None:
+    """They are queued as single runs."""
+    evals = {**EVALS, **{f"extract {at}": "PPPP" for at in range(6)}}
+    with made(EDITED, evals=evals) as api:
+        for at in range(going):
+            how: Any = {"codes": {"extract": "B"}, "after": HOUR, "status": "queued"}
+            run = api.run({f"extract {at}": "U"}, scope="E", **how)
+        api.now = run.at + HOUR / 2
+        runs, said = start(api)
+    assert scopes(runs) == [("extract", f"extract {at}") for at in started]
+    assert f"{going} eval{'s are' if going > 1 else ' is'} on the way in " in said
+
+
 def test_a_run_that_was_created_before_the_edit_is_not_its_run() -> None:
     with made({}) as api:
         run = api.run({f"extract {at}": "U" for at in range(3)}, scope="B", after=HOUR)

@@ -74,9 +74,9 @@ def test_a_test_that_sends_another_request_fails(undocumented_requests: list[str
     with ra.Sandbox() as sandbox, ra.Client(**sandbox.credentials) as client:
         ra.fetch_workflows(client=client)
         assert undocumented_requests == []
-        with pytest.raises(ra.NotFoundError):
-            client.get("/v1/workflows/tests", [("workflow_id", "wf_1")], parse=len)
-    assert undocumented_requests == ["GET /v1/workflows/tests"]
+        with pytest.raises(ra.APIError):
+            client.get("/v1/workflows/wf_1/tests", parse=len, tries=1)
+    assert undocumented_requests == ["GET /v1/workflows/wf_1/tests"]
     undocumented_requests.clear()
 
 

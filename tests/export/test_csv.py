@@ -199,6 +199,14 @@ def test_a_name_of_another_kind_of_file_is_refused(name: str, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_of_runs_from_before_their_newest_column_has_nulls_in_it() -> None:
+    older = RUNS.empty().vstack(pl.DataFrame([{"run_id": "r1"}], schema=RUNS.schema))
+    noted = older.drop("validity_fingerprint").with_columns(note=pl.lit("x"))
+    frame = read_csv(io.StringIO(written(noted)))
+    assert frame.drop("note").equals(older)
+    assert frame.columns[-1] == "note"
+
+
 def test_lazy_frames_and_those_without_columns_or_rows_are_written() -> None:
     for same in (column("a").lazy(), ArrowFrame(column("a"))):
         assert written(same) == "run_id\na\n"

@@ -51,7 +51,7 @@ def test_an_era_lasts_from_one_edit_to_the_next(api: LetteredApi) -> None:
     ]
     assert [json.loads(each)["prompt"][-1] for each in found["config"]] == ["C", "B", "A"]
     assert api.asked == [
-        *("GET /v1/workflows/blocks", f"GET {history('extract')}", "GET /v1/workflows")
+        *("GET /v1/workflows/blocks", f"GET {history('extract')}", f"GET /v1/workflows/{FLOW}")
     ]
 
 

@@ -107,7 +107,7 @@ def test_the_api_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_workflow_is_not_looked_for_elsewhere_where_its_id_was_taken_for_a_run() -> None:
     from support.documents import workflow_document
 
-    answers = [GONE, reply(body=page([workflow_document("wf_1")]))]
+    answers = [GONE, reply(body=workflow_document("wf_1"))]
     with FaultServer(answers) as server:
         with pytest.raises(ra.NotFoundError, match="'wf_1' is a workflow") as caught:
             ra.fetch_run("wf_1", client=ra.Client(TEST, server.url))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Any
 
@@ -178,7 +179,7 @@ def test_an_exception_of_the_callback_goes_to_the_caller() -> None:
 
 def test_a_wait_in_a_terminal_says_how_far_the_runs_are(monkeypatch: pytest.MonkeyPatch) -> None:
     told = Recorder()
-    monkeypatch.setattr(polling, "choose_progress", lambda *_: told)
+    monkeypatch.setattr(polling, "show_progress", lambda *_: contextlib.closing(told))
     queued = run_with("r1", "queued", queued=4)
     half = run_with("r1", "running", passed=2, running=2)
     ended = run_with("r1", "completed", passed=4)

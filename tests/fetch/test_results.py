@@ -391,7 +391,7 @@ def test_a_run_that_does_not_decode_leaves_its_columns_null_if_lenient() -> None
         (reply(403), ra.PermissionDeniedError),
     ],
 )
-def test_one_run_that_fails_does_not_stall_the_others(
+def test_126_one_run_that_fails_does_not_stall_the_others(
     fault: Reply, error: type[ra.RetabAnalysisError]
 ) -> None:
     def fail(run_id: str, query: dict[str, str]) -> Reply | None:

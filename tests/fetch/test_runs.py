@@ -153,7 +153,7 @@ def test_nobody_asks_where_an_empty_answer_says_nothing(arguments: dict[str, obj
 @pytest.mark.parametrize("use", [ra.fetch_run, ra.fetch_results, ra.wait_for_runs, ra.cancel_runs])
 def test_a_workflow_in_the_place_of_a_run_is_called_so(use: Any) -> None:
     def answer(request: str) -> Reply:
-        return reply(404) if "/evals/" in request else workflows("wf_invoices")
+        return reply(404) if "/evals/" in request else reply(body=workflow_document("wf_invoices"))
 
     told = r"'wf_invoices' (is|looks like) a workflow.*fetch_runs\("
     with FaultServer([answer]) as server:

@@ -48,7 +48,7 @@ def served(publications: Reply, flow: dict[str, Any], graphs: Reply | None = Non
         broken={
             "GET /v1/workflows/wf/published-versions": publications,
             "GET /v1/workflows/versions": graphs or reply(404),
-            "GET /v1/workflows?": reply(body=page([flow])),
+            "GET /v1/workflows/wf ": reply(body=flow),
         },
     )
 

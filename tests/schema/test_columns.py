@@ -151,6 +151,7 @@ run_id status passed failed blocked error pass_rate ok duration_ms queue_ms crea
 workflow_version_id workflow_id scope eval_id target_type target_block_id trigger_type total_evals
 pending queued running completed cancelled is_terminal is_outage started_at completed_at
 status_message error_code error_block_id freshness_status freshness_reasons
+validity_fingerprint
 """
 RESULTS_COLUMNS = """
 eval_name eval_id state block_id block_label document_names duration_ms expected_value actual_value
@@ -214,7 +215,7 @@ def test_what_is_no_frame_of_a_table_is_said() -> None:
     assert RUNS.mismatch(frame.schema) is None
     first = ", ".join(frame.columns[:8])
     assert RUNS.mismatch({}) == (
-        f"not a RUNS frame: it has no column {first} and 25 more; it has no columns"
+        f"not a RUNS frame: it has no column {first} and 26 more; it has no columns"
     )
     other = frame.cast({"passed": pl.String}).select("passed")
     assert RUNS.mismatch(other.schema, ["passed", "ok"]) == (

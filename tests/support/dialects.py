@@ -11,7 +11,7 @@ import http.client
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -32,12 +32,17 @@ class Dialect:
         refused: What is answered, by the pattern of a path: a status, or a web page.
         moved: Which path is meant by the pattern of another one.
         told: What becomes of a row of a list, or of a single document, by the pattern of its path.
+        dropped: Which header of a request is ignored.
+        lost: Which POSTs have their answers lost, counted from 1 by ``posts``.
         frozen_at: When a run takes the draft, in the sandbox behind it.
     """
 
     refused: Mapping[str, int | str] = field(default_factory=dict)
     moved: Mapping[str, str] = field(default_factory=dict)
     told: Mapping[str, Tell] = field(default_factory=dict)
+    dropped: str = ""
+    lost: Collection[int] = ()
+    posts: int = 0
     frozen_at: str = "start"
 
     def ask(self, target: str) -> str:
@@ -120,6 +125,7 @@ DIALECTS: dict[str, Callable[[], Dialect]] = {
         told={EVALS: without("validity_fingerprint")},
     ),
     "updated_at moves with each run": lambda: Dialect(told={EVALS: moved_by_runs}),
+    "idempotency keys ignored": lambda: Dialect(dropped="Idempotency-Key"),
     "auth nested": lambda: Dialect(told={"/v1/auth/status": nested}),
     "another environment": lambda: Dialect({r"/v1/workflows/.+": 404}),
     # Where the list of versions was one of publications.
@@ -158,11 +164,19 @@ def spoken(dialect: Dialect, base_url: str) -> Iterator[str]:
             assert behind.hostname is not None
             connection = http.client.HTTPConnection(behind.hostname, behind.port, timeout=30)
             with contextlib.closing(connection):
-                headers = {name: value for name, value in self.headers.items() if name != "Host"}
+                headers = {
+                    name: value
+                    for name, value in self.headers.items()
+                    if name not in ("Host", dialect.dropped)
+                }
                 connection.request(self.command, dialect.ask(self.path), sent or None, headers)
                 answer = connection.getresponse()
                 body = answer.read()
-            kept = ("Content-Type", "Date", "x-request-id")
+            kept = ("Content-Type", "Date", "x-request-id", "RateLimit-Limit")
+            dialect.posts += self.command == "POST"
+            if self.command == "POST" and dialect.posts in dialect.lost:
+                self.close_connection = True
+                return None
             given = {name: value for name in kept if (value := answer.headers[name])}
             self._answer(answer.status, dialect.tell(self.path, body), given)
 

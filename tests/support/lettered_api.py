@@ -310,7 +310,7 @@ class LetteredApi:
         with self._lock:
             self.asked.append(f"{method} {address.path}")
         for beginning, answer in list(self.broken.items()):
-            if f"{method} {target}".startswith(beginning):
+            if f"{method} {target} ".startswith(beginning):
                 found = answer(request) if callable(answer) else answer
                 if found is not None:
                     return found

@@ -13,7 +13,7 @@ from support.lettered_api import FLOW, HOUR, LetteredApi
 
 ENDPOINTS = {
     "key": "/v1/auth/status",
-    "workflow": "/v1/workflows?",
+    "workflow": f"/v1/workflows/{FLOW} ",
     "blocks": "/v1/workflows/blocks?",
     "histories": "/v1/workflows/blocks/",
     "publications": f"/v1/workflows/{FLOW}/published-versions",

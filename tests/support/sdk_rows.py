@@ -106,6 +106,7 @@ def run_row(run: WorkflowEvalRun) -> Row:
         **error(run.lifecycle),
         "freshness_status": of(run.freshness, "status"),
         "freshness_reasons": joined(words(run.freshness and run.freshness.reasons)),
+        "validity_fingerprint": of(run.freshness, "validity_fingerprint"),
     }
 
 

@@ -72,7 +72,7 @@ def test_a_broken_exchange_is_tried_again(fault: Reply) -> None:
         with pytest.raises(ra.TransportError, match="after 3 attempts") as caught:
             ra.fetch_runs(client=client)
         assert (caught.value.attempts, len(server.requests)) == (3, 6)
-        assert caught.value.partial.shape == (0, 33)
+        assert caught.value.partial.shape == (0, 34)
 
 
 @pytest.mark.parametrize("fault", NOT_JSON.values(), ids=NOT_JSON.keys())

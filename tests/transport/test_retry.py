@@ -1,8 +1,7 @@
-"""When a request is sent again, FAULTS.md 9, 11 to 13 and 19; and what holds back all threads."""
+"""When a request is sent again: FAULTS.md 9, 11 to 13 and 19."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from email.utils import formatdate
 
@@ -16,7 +15,7 @@ import retab_analysis as ra
 GOOD = reply(body=page([run_document()]))
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
 def test_9_a_passing_status_is_tried_again(status: int) -> None:
     time = FakeTime()
     with FaultServer([reply(status), reply(status), GOOD]) as server:
@@ -24,9 +23,7 @@ def test_9_a_passing_status_is_tried_again(status: int) -> None:
         assert time.slept == [0.5, 1.0]
 
 
-@pytest.mark.parametrize(
-    ("status", "error"), [(408, ra.APIError), (429, ra.RateLimitError), (503, ra.ServerError)]
-)
+@pytest.mark.parametrize(("status", "error"), [(408, ra.APIError), (503, ra.ServerError)])
 def test_9_in_the_end_the_status_is_reported(status: int, error: type[ra.APIError]) -> None:
     with FaultServer([reply(status, {"detail": "later"})]) as server:
         with pytest.raises(error, match=r"later.*after 5 attempts") as caught:
@@ -130,21 +127,6 @@ def _refuse_nothing(body: bytes) -> bytes:
     return body
 
 
-def test_a_429_holds_back_all_threads_of_the_client() -> None:
-    time = FakeTime()
-    limited = reply(429, {"detail": "slow down"}, {"Retry-After": "9"})
-    with FaultServer([limited, GOOD]) as server:
-        client = client_for(server.url, time, max_attempts=1)
-        with pytest.raises(ra.RateLimitError) as caught:
-            ra.fetch_runs(client=client)
-        assert caught.value.retry_after == 9.0
-        other = threading.Thread(target=ra.fetch_runs, kwargs={"client": client})
-        other.start()
-        other.join(5)
-        assert time.slept == [9.0]
-        assert len(server.requests) == 2
-
-
 def test_the_backoff_is_capped_and_jittered() -> None:
     time = FakeTime(chance=0.5)
     with FaultServer([reply(503)]) as server:
@@ -152,20 +134,6 @@ def test_the_backoff_is_capped_and_jittered() -> None:
         with pytest.raises(ra.ServerError):
             ra.fetch_runs(client=client)
     assert time.slept == [0.25, 0.5, 1.0, 2.0, 4.0, 4.0, 4.0]
-
-
-def test_a_deadline_that_a_429_used_up_says_when_to_come_back() -> None:
-    time = FakeTime()
-    with FaultServer([reply(429, headers={"Retry-After": "500"})]) as server:
-        client = client_for(server.url, time, max_attempts=1)
-        with pytest.raises(ra.RateLimitError):
-            ra.fetch_runs(client=client)
-        time.now += 30
-        with pytest.raises(ra.DeadlineExceeded) as caught:
-            ra.fetch_runs(client=client)
-        assert caught.value.retry_after == pytest.approx(470)
-        assert caught.value.attempts == 0
-        assert len(server.requests) == 1
 
 
 def test_a_mistake_in_a_program_is_not_taken_for_the_network() -> None:

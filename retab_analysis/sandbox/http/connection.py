@@ -100,7 +100,8 @@ class Connection(BaseHTTPRequestHandler):
             body = self._body()
             authorization = self.headers.get("Authorization", "")
             base_url = self.server.base_url
-            request = Request(self.command, self.path, authorization, body, base_url)
+            key = self.headers.get("Idempotency-Key", "")
+            request = Request(self.command, self.path, authorization, body, base_url, key)
             response: Response = self.server.answer(request)
             self._send(response.status, response.body, {"Content-Type": response.media_type})
         except ApiError as error:
@@ -125,6 +126,7 @@ class Connection(BaseHTTPRequestHandler):
             "Content-Length": str(len(body)),
             "x-request-id": f"req_{next(self.server.request_numbers):08d}",
             "Date": self.date_time_string(self.server.clock()),
+            "RateLimit-Limit": "300",  # as documented, but the sandbox does not enforce it
             **headers,
         }
         if status == 204:

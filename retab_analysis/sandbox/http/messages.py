@@ -6,13 +6,17 @@ from retab_analysis.sandbox.encoding import to_json
 
 
 class Request(NamedTuple):
-    """A request as it came in; `base_url` is where the server listens, for links to itself."""
+    """A request as it came in; `base_url` is where the server listens, for links to itself.
+
+    ``key`` is its Idempotency-Key.
+    """
 
     method: str
     target: str
     authorization: str
     body: bytes
     base_url: str
+    key: str = ""
 
 
 class Response(NamedTuple):

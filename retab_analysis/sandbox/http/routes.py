@@ -23,6 +23,7 @@ class Call(NamedTuple):
     query: Query
     body: bytes
     sign: Callable[[str], str]
+    key: str
 
 
 Endpoint = Callable[[Store, Call], bytes]
@@ -79,7 +80,7 @@ _ROUTES: dict[str, dict[str, Endpoint]] = {
         "GET": lambda store, call: store.list_runs(
             read_run_filter(call.query), call.query.page(50)
         ),
-        "POST": lambda store, call: store.create_run(*read_run_request(call.body)),
+        "POST": lambda store, call: store.create_run(*read_run_request(call.body), call.key),
     },
     "workflows/evals/runs/{}": {"GET": _give(Store.get_run, "{}")},
     "workflows/evals/runs/{}/cancel": {"POST": _give(Store.cancel_run, "{}")},
@@ -146,7 +147,8 @@ def answer(store: Store, key: str, request: Request) -> Response:
     def sign(file_id: str) -> str:
         return request.base_url + _signed_path(key, file_id)
 
-    body = endpoints[request.method](store, Call(ident, Query(query), request.body, sign))
+    call = Call(ident, Query(query), request.body, sign, request.key)
+    body = endpoints[request.method](store, call)
     # A POST without an id creates something; one with an id cancels a run.
     status = {"DELETE": 204, "POST": 200 if ident else 201}.get(request.method, 200)
     return Response(status, body)
