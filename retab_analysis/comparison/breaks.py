@@ -104,9 +104,9 @@ def say_breaks(
     if not is_split:
         return f" since {len(edits)} edits" * (len(edits) == len(breaks))
     blocks = {each.evals[0].block_id for each in edits}
-    by = "short" if is_short else "edit" if len(blocks) == 1 < len(edits) else "block"
-    if by == "block" and len(blocks) < len(edits):
-        by = "day"  # several edits of several blocks
+    by = "day" if 1 < len(blocks) < len(edits) else "block"  # several edits of several blocks
+    if len(blocks) == 1 and (is_short or edits[1:]):
+        by = "short" if is_short else "edit"
 
     def count(its: Break, by: By) -> str:
         said = CAUSES.get(its.cause) or its.say(today, year, by, label)

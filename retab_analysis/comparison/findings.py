@@ -7,7 +7,7 @@ headline, its clause behind another's, its reasons for the gate and its next ste
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Literal, NamedTuple
 
@@ -211,7 +211,10 @@ class Broken(Finding, frozen=True, kw_only=True, tag="broken"):
             said = f"{are} broken"
         if facts.broke_between:
             return Said(f"{self.n} {said}", facts.broke_between, calm="")
-        how = {"is_new": self.is_new, "is_split": is_split, "is_short": bool(clause or which)}
+        known = {each.block_id for each in self.evals}
+        names = not self.unrun or known & {each.block_id for each in self.unrun.blocks.evals}
+        is_short = bool(names and (clause or which))
+        how = {"is_new": self.is_new, "is_split": is_split, "is_short": is_short}
         since = say_breaks(breaks, facts.today, facts.year, label, which, **how)
         return Said(f"{self.n} {said}", since, clause, None if which else "")
 
@@ -454,8 +457,8 @@ class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
 
     @classmethod
     def make(cls, facts: VerdictFacts) -> Unrun:
-        def wait(evals: Sequence[Story], why: str) -> Waiting:
-            its = tuple(each for each in evals if each.saved.stale == why)
+        def wait(evals: Iterable[Story]) -> Waiting:
+            its = tuple(evals)
             going = tuple(each for each in its if facts.find_run(each))
             return Waiting(its, going, tuple(each for each in its if each not in going))
 
@@ -465,10 +468,10 @@ class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
             facts=facts,
             evals=tuple(stale),
             mark=IDLE,
-            blocks=wait(facts.stories, "block"),
-            edited=wait(stale, "eval"),
-            saved_again=wait(stale, "saved"),
-            new=wait(stale, "never"),
+            blocks=wait(facts.unrun),
+            edited=wait(s for s in stale if s.saved.stale == "eval"),
+            saved_again=wait(s for s in stale if s.saved.stale == "saved"),
+            new=wait(s for s in stale if s.saved.stale == "never"),
             of=sum(each.block_id in names for each in facts.stories),
             were_broken=0 if before is None else len(before.broke),
             run=lambda steps: steps.test([*facts.unrun, *stale]),

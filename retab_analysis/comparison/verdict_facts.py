@@ -90,8 +90,9 @@ class VerdictFacts:
 
     @cached_property
     def unrun(self) -> list[Story]:
-        """The evals of edited blocks that have not run since the edit."""
-        return [each for each in self.stories if each.saved.stale == "block"]
+        """The evals of edited blocks that have not run as they are now."""
+        blocks = {each.block_id for each in self.stories if each.saved.stale == "block"}
+        return [s for s in self.stories if s.saved.stale and s.block_id in blocks]
 
     @cached_property
     def breaks(self) -> list[Break]:
