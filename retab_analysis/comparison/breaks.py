@@ -149,7 +149,7 @@ def say_try(last: LastTry, today: date | None) -> str:
     named = name_try(its, today)
     if its.is_put_back:
         at = "" if its.edited_at is None else f" at {its.edited_at:%H:%M}"
-        return f"Put back to {named.removeprefix('the ')}{at}, which {say_outcome(its)} {ran}."
+        return f"Put back{at} to {named}, which {say_outcome(its)} {ran}."
     if last.is_newest:
         return f"{named[0].upper()}{named[1:]} {say_outcome(its)} {ran}."
     before = f"the edit before it, {named}," if its.name.number is None else named

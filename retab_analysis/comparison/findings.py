@@ -223,7 +223,8 @@ class Broken(Finding, frozen=True, kw_only=True, tag="broken"):
         said, again = say_mended(last.its), len({each.id for each in old} & last.its.broke)
         if again:
             said = f"{f'{said} and ' if last.its.mended else ''}{BROKE} {again} again"
-        return f"{name_try(last.its, self.facts.today)} {said}"
+        back = ", put back," * last.its.is_put_back
+        return f"{name_try(last.its, self.facts.today)}{back} {said}"
 
     def say_beside(self, mark: Mark) -> str:
         verb = BROKE if self.is_new else f"{self.agree('are')} still broken"
@@ -444,15 +445,13 @@ class Waiting(NamedTuple):
 class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
     """What has not run as it is now: evals of edited blocks, edited, saved again and new ones.
 
-    ``of`` so many evals do the edited blocks have. So many ``were_broken`` when their block had its
-    present code before.
+    So many ``were_broken`` when their block had its present code before.
     """
 
     blocks: Waiting
     edited: Waiting
     saved_again: Waiting
     new: Waiting
-    of: int
     were_broken: int
 
     @classmethod
@@ -472,7 +471,6 @@ class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
             edited=wait(s for s in stale if s.saved.stale == "eval"),
             saved_again=wait(s for s in stale if s.saved.stale == "saved"),
             new=wait(s for s in stale if s.saved.stale == "never"),
-            of=sum(each.block_id in names for each in facts.stories),
             were_broken=0 if before is None else len(before.broke),
             run=lambda steps: steps.test([*facts.unrun, *stale]),
         )
@@ -494,19 +492,26 @@ class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
             return Said(said, calm=f"nothing else {BROKE}")
         return Said(said, clause=self._say_run("its" if n == 1 else "their", its.going))
 
+    @property
+    def _edited(self) -> tuple[int, int, int]:
+        """How many blocks the sentence names, how many of their evals did not run, and of how many.
+
+        Blocks that a run tests now are named only if there are no others.
+        """
+        its = self.blocks.idle or self.blocks.going
+        names = {each.block_id for each in its}
+        return len(names), len(its), sum(each.block_id in names for each in self.facts.stories)
+
     def _say_blocks(self, label: int) -> Said:
         _, going, idle = self.blocks
-        edited, n = _say_edited(idle or going, label), _count_blocks(idle or going)
+        edited, (n, unrun, of) = _say_edited(idle or going, label), self._edited
         its = "its" if n == 1 else "their"
         if not idle:
             return Said(f"{edited}; {self._say_run(its, going)}")
-        inside = sum(each.block_id in {s.block_id for s in idle} for each in self.facts.stories)
-        is_part, have = len(idle) < inside, agree(len(idle), "have")
         said = f"{edited} and {agree(n, 'have')} not run yet"
-        if is_part:
-            said = (
-                f"{edited}: {len(idle)} of {its} {count_noun(inside, 'eval')} {have} not run since"
-            )
+        if is_part := unrun < of:
+            have = agree(unrun, "have")
+            said = f"{edited}: {unrun} of {its} {count_noun(of, 'eval')} {have} not run since"
         calm = f"{'' if is_part else 'before that '}{self.facts.nothing} {BROKE}"
         if broken := self.were_broken:
             calm = f"when it had this code, {broken} of its evals {agree(broken, 'were')} broken"
@@ -524,18 +529,18 @@ class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
 
     def say_again(self, broken: Sequence[Story], label: int) -> str:
         """Its clause behind what is broken; empty if the part that ran is the news."""
-        evals, going, idle = self.blocks
+        (_, going, idle), (n, unrun, of) = self.blocks, self._edited
         is_old = all(s.was_seen for s in broken) or any(s.saved.stale == "block" for s in broken)
-        if len(evals) < self.of and not is_old:
+        if unrun < of and not is_old:
             return ""
-        blocks, n = {s.block_id for s in idle or going}, _count_blocks(idle or going)
         by_edit = all(s.cause == "edit" for s in broken)
+        blocks = {s.block_id for s in idle or going}
         again = " again" * (by_edit and blocks <= {each.block_id for each in broken})
         edited = f"{_say_edited(idle or going, label)}{again}"
         if not idle:
             return f"{edited} and {self._say_run('its' if n == 1 else 'their', going)}"
-        if len(evals) < self.of:
-            return f"{edited}: {len(evals)} of {self.of} {agree(len(evals), 'have')} not run"
+        if unrun < of:
+            return f"{edited}: {unrun} of {of} {agree(unrun, 'have')} not run"
         return f"{edited} and {agree(n, 'have')} not run"
 
     def say_doubt(self, evals: Sequence[Story]) -> str:
