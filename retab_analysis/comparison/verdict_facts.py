@@ -224,6 +224,8 @@ class VerdictFacts:
         """The word of an eval as it is counted; in a first run each fails or passes."""
         if story.id in self.accepted:
             return WORDS["accepted"]
+        if story in self.old:
+            return WORDS["old"]
         if not self.is_first or story.state not in ("passed", *FAILING, "mixed"):
             return word_of(story)
         return WORDS["first pass" if story.passes_in_the_end else "first failure"]
