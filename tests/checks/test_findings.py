@@ -91,9 +91,7 @@ def in_two_blocks(extract: str, split: str) -> LetteredApi:
             "mended none",
         ),
     ],
-    ids="one,two,a save,long,three,put in again,its validity,two blocks,a try,another block,new,back".split(
-        ","
-    ),
+    ids=range(12),
 )
 def test_the_headline_has_all_that_is_broken(api: LetteredApi, headline: str) -> None:
     verdict = api.check()
@@ -135,6 +133,19 @@ def test_a_run_that_goes_on_is_the_run_of_what_it_tests() -> None:
     verdict = api.check()
     said = "split was edited and has not run yet; the run of extract goes on (0 of 6)"
     assert verdict.headline == f"○ {said}"
+    assert verdict.next_step.code.endswith('only="edited")')
+
+
+def test_what_has_not_run_is_counted_in_the_blocks_that_are_named() -> None:
+    """Of extract one eval ran; a run of split goes on."""
+    edits = {"extract": "A" * 10 + "BBC", "split": "A" * 12 + "B"}
+    rows = alike(2, f"{OLD}FF", "bad") | alike(6, "P" * 12) | alike(3, "P" * 12, "split")
+    api = LetteredApi(rows, edits, blocks=BLOCKS)
+    api.run({"fine 0": "P"}, scope="E", after=HOUR)
+    api.run({each: "U" for each in rows if each.startswith("split")}, scope="B", after=HOUR)
+    verdict = api.check()
+    said = "extract was edited again: 7 of 8 have not run"
+    assert verdict.headline == f"✗ 2 evals are still broken since the edit of 11 Apr; {said}"
     assert verdict.next_step.code.endswith('only="edited")')
 
 
