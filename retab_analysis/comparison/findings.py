@@ -261,7 +261,7 @@ class Missing(Finding, frozen=True, kw_only=True, tag="missing"):
     of: int
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
-        block, have = _name_blocks(self.evals, label), self.agree("have")
+        have, block = self.agree("have"), _name_blocks(self.evals, label)
         if self.why == "could not run":
             errors = self.facts.states.count("error")
             none = sum(not each.state for each in self.facts.stories)
@@ -270,7 +270,10 @@ class Missing(Finding, frozen=True, kw_only=True, tag="missing"):
             said += [f"{none} {agree(none, 'have')} {NO_RESULT}"] if none else []
             return Said("This run could not run", f": {', '.join(said)}")
         if self.why == "does not fit":
-            return Said(self.n, f" {self.agree('do')} not fit {block} any more since its edit")
+            edits = (
+                "its edit" if len({each.block_id for each in self.evals}) == 1 else "their edits"
+            )
+            return Said(self.n, f" {self.agree('do')} not fit {block} any more since {edits}")
         if self.why == "cancelled":
             return Said(f"{block} was edited", "; its run was cancelled before a result")
         if self.why == "no result":
@@ -425,7 +428,7 @@ class Unclear(Finding, frozen=True, kw_only=True, tag="unclear"):
                 is_split=is_split,
             )
             return Said(f"{self.n} may have broken", since, calm="")
-        return Said(f"{self.n} may have broken", calm="nothing else did")
+        return Said(f"{self.n} may have broken", calm=f"{facts.nothing_else} did")
 
     def say_beside(self, mark: Mark) -> str:
         return f"{len(self.evals)} may have broken" * (mark == OPEN)
@@ -489,22 +492,23 @@ class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
         again = again.replace("were", agree(n, "were"))
         said = f"{count_noun(n, noun)} {again}{agree(n, 'have')} not run {since}"
         if its.idle:
-            return Said(said, calm=f"nothing else {BROKE}")
+            return Said(said, calm=f"{self.facts.nothing_else} {BROKE}")
         return Said(said, clause=self._say_run("its" if n == 1 else "their", its.going))
 
-    @property
-    def _edited(self) -> tuple[int, int, int]:
-        """How many blocks the sentence names, how many of their evals did not run, and of how many.
+    def _say_edited(self, label: int) -> tuple[str, int, int, int]:
+        """``2 blocks were edited``; how many, how many of their evals did not run, of how many.
 
         Blocks that a run tests now are named only if there are no others.
         """
         its = self.blocks.idle or self.blocks.going
         names = {each.block_id for each in its}
-        return len(names), len(its), sum(each.block_id in names for each in self.facts.stories)
+        said = f"{_name_blocks(its, label)} {agree(len(names), 'were')} edited"
+        of = sum(each.block_id in names for each in self.facts.stories)
+        return said, len(names), len(its), of
 
     def _say_blocks(self, label: int) -> Said:
         _, going, idle = self.blocks
-        edited, (n, unrun, of) = _say_edited(idle or going, label), self._edited
+        edited, n, unrun, of = self._say_edited(label)
         its = "its" if n == 1 else "their"
         if not idle:
             return Said(f"{edited}; {self._say_run(its, going)}")
@@ -529,14 +533,14 @@ class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
 
     def say_again(self, broken: Sequence[Story], label: int) -> str:
         """Its clause behind what is broken; empty if the part that ran is the news."""
-        (_, going, idle), (n, unrun, of) = self.blocks, self._edited
+        (_, going, idle), (edited, n, unrun, of) = self.blocks, self._say_edited(label)
         is_old = all(s.was_seen for s in broken) or any(s.saved.stale == "block" for s in broken)
         if unrun < of and not is_old:
             return ""
         by_edit = all(s.cause == "edit" for s in broken)
         blocks = {s.block_id for s in idle or going}
         again = " again" * (by_edit and blocks <= {each.block_id for each in broken})
-        edited = f"{_say_edited(idle or going, label)}{again}"
+        edited += again
         if not idle:
             return f"{edited} and {self._say_run('its' if n == 1 else 'their', going)}"
         if unrun < of:
@@ -556,15 +560,11 @@ class Unseen(Finding, frozen=True, kw_only=True, tag="unseen"):
     of: int
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
-        said = f"Edits of {self._name(label)} cannot be seen"
+        said = f"Edits of {_name_blocks(self.evals, label)} cannot be seen"
         return Said(said, calm=f"{self.passed:,} of {self.of:,} passed")
 
     def say_doubt(self, evals: Sequence[Story]) -> str:
-        return f"edits of {self._name()} cannot be seen"
-
-    def _name(self, label: int = LABEL) -> str:
-        n = _count_blocks(self.evals)
-        return f"{n} blocks" if n > 1 else _name_blocks(self.evals, label)
+        return f"edits of {_name_blocks(self.evals)} cannot be seen"
 
 
 class Newer(Finding, frozen=True, kw_only=True, tag="newer_run"):
@@ -702,18 +702,10 @@ def _find_passing(facts: VerdictFacts) -> Iterator[Finding]:
     yield NothingBroke(facts=facts, evals=fixed, mark=GOOD, passed=passed, of=of)
 
 
-def _name_blocks(evals: Sequence[Story], label: int) -> str:
-    names = {one_line(name_block(each), label) for each in evals if each.block_id}
-    return names.pop() if len(names) == 1 else "their blocks"
-
-
-def _count_blocks(evals: Sequence[Story]) -> int:
-    return len({each.block_id for each in evals})
-
-
-def _say_edited(evals: Sequence[Story], label: int) -> str:
-    n = _count_blocks(evals)
-    return f"{n} blocks were edited" if n > 1 else f"{_name_blocks(evals, label)} was edited"
+def _name_blocks(evals: Sequence[Story], label: int = LABEL) -> str:
+    """The block of some evals, or how many they have."""
+    names = {each.block_id: one_line(name_block(each), label) for each in evals}
+    return f"{len(names)} blocks" if len(names) > 1 else "".join(names.values()) or "their block"
 
 
 def find(facts: VerdictFacts) -> list[Finding]:

@@ -102,15 +102,12 @@ class VerdictFacts:
     @cached_property
     def ran_last(self) -> list[LastTry]:
         """Of each block in ``tries`` the newest edit that ran on this side, the newest first."""
-        runs, ran = (
-            {*self.sides.candidate["run_id"]},
-            [s for s in self.stories if s not in self.unrun],
-        )
-        unrun = {each.block_id for each in self.unrun} - {each.block_id for each in ran}
+        runs = {*self.sides.candidate["run_id"]}
+        ran = {each.block_id for each in self.stories if each not in self.unrun}
         found = (find_last_try(its, block, runs) for block, its in self.tries.items())
         known = [each for each in found if each is not None]
         newest = sorted(known, key=lambda each: each.its.began_at, reverse=True)
-        return [replace(e, is_newest=e.is_newest and e.block not in unrun) for e in newest]
+        return [replace(e, is_newest=e.is_newest and e.block in ran) for e in newest]
 
     @cached_property
     def last_tries(self) -> list[LastTry]:
@@ -140,6 +137,10 @@ class VerdictFacts:
     @property
     def nothing(self) -> str:
         return "nothing new" if self.accepted or self.old else "nothing"
+
+    @property
+    def nothing_else(self) -> str:
+        return self.nothing if self.accepted or self.old else "nothing else"
 
     @cached_property
     def states(self) -> list[str]:

@@ -161,6 +161,8 @@ def test_accepted_evals_are_in_a_frame_of_their_own() -> None:
     )
     assert verdict.evals["is_accepted"].sum() == 2
     assert verdict.headline.startswith("✗ 10 evals ")
+    eleven = [each for each in ELEVEN if "fine" not in each]
+    assert api.check(accepted=eleven).headline == "? 1 eval may have broken; nothing new did"
     assert verdict.to_dict()["counts"]["accepted"] == 2
 
 
