@@ -302,7 +302,7 @@ class _Writer:
             low, high = min(each.of for each in before), max(each.of for each in before)
             if always:
                 said = f"all {low}" if low == high else f"all {low} to {high}"
-            things = "run" if here.of == 1 else "runs"
+            things = "run" if (here.of or now.of) == 1 else "runs"
         passed = ("each passed " if evals[1:] else "passed ") * (things != "results passed")
         shares = ((str(here), here.of, "on this code"), (str(now), now.of, then))
         told = [[share, where] for share, of, where in (*shares, (said, past.of, "before")) if of]
