@@ -251,8 +251,8 @@ class _Writer:
     def _show_edit(self, its: Break, apart: pl.DataFrame) -> Part:
         """The words of an edit, or why they are not known.
 
-        If all evals of the block that broke, or may have, did so by one edit, its words are those
-        between their last passes and now, without those ``apart``.
+        One edit of a block has the words between the last passes and the first failures, without
+        those ``apart``. Of several edits each has its own.
         """
         known, block = self.facts.sides.around.edits, its.evals[0].block_id
         worse = [s for s in self.facts.stories if s.cause == "edit" and s.block_id == block]
