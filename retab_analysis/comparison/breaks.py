@@ -104,9 +104,9 @@ def say_breaks(
     if not is_split:
         return f" since {len(edits)} edits" * (len(edits) == len(breaks))
     blocks = {each.evals[0].block_id for each in edits}
-    by = "short" if is_short else "edit" if len(blocks) == 1 < len(edits) else "block"
-    if by == "block" and len(blocks) < len(edits):
-        by = "day"  # several edits of several blocks
+    by = "day" if 1 < len(blocks) < len(edits) else "block"  # several edits of several blocks
+    if len(blocks) == 1 and (is_short or edits[1:]):
+        by = "short" if is_short else "edit"
 
     def count(its: Break, by: By) -> str:
         said = CAUSES.get(its.cause) or its.say(today, year, by, label)
@@ -149,7 +149,7 @@ def say_try(last: LastTry, today: date | None) -> str:
     named = name_try(its, today)
     if its.is_put_back:
         at = "" if its.edited_at is None else f" at {its.edited_at:%H:%M}"
-        return f"Put back to {named.removeprefix('the ')}{at}, which {say_outcome(its)} {ran}."
+        return f"Put back{at} to {named}, which {say_outcome(its)} {ran}."
     if last.is_newest:
         return f"{named[0].upper()}{named[1:]} {say_outcome(its)} {ran}."
     before = f"the edit before it, {named}," if its.name.number is None else named

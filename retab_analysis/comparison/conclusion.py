@@ -59,7 +59,7 @@ def judge(facts: VerdictFacts) -> Gate:
         tuple(_list_notes(facts)),
         failing=tuple(each.id for each in facts.stories if each in named),
         undecided=tuple(each.id for each in facts.stories if each.id in unsure),
-        doubt="" if reasons else " and ".join(told),
+        doubt="" if reasons else " and ".join(filter(None, (", ".join(told[:-1]), *told[-1:]))),
         accepted=tuple(accepted),
         rule=rule.describe(len(accepted)),
         suite_reasons=tuple(suite_reasons),

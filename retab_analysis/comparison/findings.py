@@ -7,7 +7,7 @@ headline, its clause behind another's, its reasons for the gate and its next ste
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Literal, NamedTuple
 
@@ -211,7 +211,10 @@ class Broken(Finding, frozen=True, kw_only=True, tag="broken"):
             said = f"{are} broken"
         if facts.broke_between:
             return Said(f"{self.n} {said}", facts.broke_between, calm="")
-        how = {"is_new": self.is_new, "is_split": is_split, "is_short": bool(clause or which)}
+        known = {each.block_id for each in self.evals}
+        names = not self.unrun or known & {each.block_id for each in self.unrun.blocks.evals}
+        is_short = bool(names and (clause or which))
+        how = {"is_new": self.is_new, "is_split": is_split, "is_short": is_short}
         since = say_breaks(breaks, facts.today, facts.year, label, which, **how)
         return Said(f"{self.n} {said}", since, clause, None if which else "")
 
@@ -220,7 +223,8 @@ class Broken(Finding, frozen=True, kw_only=True, tag="broken"):
         said, again = say_mended(last.its), len({each.id for each in old} & last.its.broke)
         if again:
             said = f"{f'{said} and ' if last.its.mended else ''}{BROKE} {again} again"
-        return f"{name_try(last.its, self.facts.today)} {said}"
+        back = ", put back," * last.its.is_put_back
+        return f"{name_try(last.its, self.facts.today)}{back} {said}"
 
     def say_beside(self, mark: Mark) -> str:
         verb = BROKE if self.is_new else f"{self.agree('are')} still broken"
@@ -257,7 +261,7 @@ class Missing(Finding, frozen=True, kw_only=True, tag="missing"):
     of: int
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
-        block, have = _name_blocks(self.evals, label), self.agree("have")
+        have, block = self.agree("have"), _name_blocks(self.evals, label)
         if self.why == "could not run":
             errors = self.facts.states.count("error")
             none = sum(not each.state for each in self.facts.stories)
@@ -266,7 +270,10 @@ class Missing(Finding, frozen=True, kw_only=True, tag="missing"):
             said += [f"{none} {agree(none, 'have')} {NO_RESULT}"] if none else []
             return Said("This run could not run", f": {', '.join(said)}")
         if self.why == "does not fit":
-            return Said(self.n, f" {self.agree('do')} not fit {block} any more since its edit")
+            edits = (
+                "its edit" if len({each.block_id for each in self.evals}) == 1 else "their edits"
+            )
+            return Said(self.n, f" {self.agree('do')} not fit {block} any more since {edits}")
         if self.why == "cancelled":
             return Said(f"{block} was edited", "; its run was cancelled before a result")
         if self.why == "no result":
@@ -421,7 +428,7 @@ class Unclear(Finding, frozen=True, kw_only=True, tag="unclear"):
                 is_split=is_split,
             )
             return Said(f"{self.n} may have broken", since, calm="")
-        return Said(f"{self.n} may have broken", calm="nothing else did")
+        return Said(f"{self.n} may have broken", calm=f"{facts.nothing_else} did")
 
     def say_beside(self, mark: Mark) -> str:
         return f"{len(self.evals)} may have broken" * (mark == OPEN)
@@ -441,21 +448,19 @@ class Waiting(NamedTuple):
 class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
     """What has not run as it is now: evals of edited blocks, edited, saved again and new ones.
 
-    ``of`` so many evals do the edited blocks have. So many ``were_broken`` when their block had its
-    present code before.
+    So many ``were_broken`` when their block had its present code before.
     """
 
     blocks: Waiting
     edited: Waiting
     saved_again: Waiting
     new: Waiting
-    of: int
     were_broken: int
 
     @classmethod
     def make(cls, facts: VerdictFacts) -> Unrun:
-        def wait(evals: Sequence[Story], why: str) -> Waiting:
-            its = tuple(each for each in evals if each.saved.stale == why)
+        def wait(evals: Iterable[Story]) -> Waiting:
+            its = tuple(evals)
             going = tuple(each for each in its if facts.find_run(each))
             return Waiting(its, going, tuple(each for each in its if each not in going))
 
@@ -465,11 +470,10 @@ class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
             facts=facts,
             evals=tuple(stale),
             mark=IDLE,
-            blocks=wait(facts.stories, "block"),
-            edited=wait(stale, "eval"),
-            saved_again=wait(stale, "saved"),
-            new=wait(stale, "never"),
-            of=sum(each.block_id in names for each in facts.stories),
+            blocks=wait(facts.unrun),
+            edited=wait(s for s in stale if s.saved.stale == "eval"),
+            saved_again=wait(s for s in stale if s.saved.stale == "saved"),
+            new=wait(s for s in stale if s.saved.stale == "never"),
             were_broken=0 if before is None else len(before.broke),
             run=lambda steps: steps.test([*facts.unrun, *stale]),
         )
@@ -488,22 +492,30 @@ class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
         again = again.replace("were", agree(n, "were"))
         said = f"{count_noun(n, noun)} {again}{agree(n, 'have')} not run {since}"
         if its.idle:
-            return Said(said, calm=f"nothing else {BROKE}")
+            return Said(said, calm=f"{self.facts.nothing_else} {BROKE}")
         return Said(said, clause=self._say_run("its" if n == 1 else "their", its.going))
+
+    def _say_edited(self, label: int) -> tuple[str, int, int, int]:
+        """``2 blocks were edited``; how many, how many of their evals did not run, of how many.
+
+        Blocks that a run tests now are named only if there are no others.
+        """
+        its = self.blocks.idle or self.blocks.going
+        names = {each.block_id for each in its}
+        said = f"{_name_blocks(its, label)} {agree(len(names), 'were')} edited"
+        of = sum(each.block_id in names for each in self.facts.stories)
+        return said, len(names), len(its), of
 
     def _say_blocks(self, label: int) -> Said:
         _, going, idle = self.blocks
-        edited, n = _say_edited(idle or going, label), _count_blocks(idle or going)
+        edited, n, unrun, of = self._say_edited(label)
         its = "its" if n == 1 else "their"
         if not idle:
             return Said(f"{edited}; {self._say_run(its, going)}")
-        inside = sum(each.block_id in {s.block_id for s in idle} for each in self.facts.stories)
-        is_part, have = len(idle) < inside, agree(len(idle), "have")
         said = f"{edited} and {agree(n, 'have')} not run yet"
-        if is_part:
-            said = (
-                f"{edited}: {len(idle)} of {its} {count_noun(inside, 'eval')} {have} not run since"
-            )
+        if is_part := unrun < of:
+            have = agree(unrun, "have")
+            said = f"{edited}: {unrun} of {its} {count_noun(of, 'eval')} {have} not run since"
         calm = f"{'' if is_part else 'before that '}{self.facts.nothing} {BROKE}"
         if broken := self.were_broken:
             calm = f"when it had this code, {broken} of its evals {agree(broken, 'were')} broken"
@@ -521,18 +533,18 @@ class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
 
     def say_again(self, broken: Sequence[Story], label: int) -> str:
         """Its clause behind what is broken; empty if the part that ran is the news."""
-        evals, going, idle = self.blocks
+        (_, going, idle), (edited, n, unrun, of) = self.blocks, self._say_edited(label)
         is_old = all(s.was_seen for s in broken) or any(s.saved.stale == "block" for s in broken)
-        if len(evals) < self.of and not is_old:
+        if unrun < of and not is_old:
             return ""
-        blocks, n = {s.block_id for s in idle or going}, _count_blocks(idle or going)
         by_edit = all(s.cause == "edit" for s in broken)
+        blocks = {s.block_id for s in idle or going}
         again = " again" * (by_edit and blocks <= {each.block_id for each in broken})
-        edited = f"{_say_edited(idle or going, label)}{again}"
+        edited += again
         if not idle:
             return f"{edited} and {self._say_run('its' if n == 1 else 'their', going)}"
-        if len(evals) < self.of:
-            return f"{edited}: {len(evals)} of {self.of} {agree(len(evals), 'have')} not run"
+        if unrun < of:
+            return f"{edited}: {unrun} of {of} {agree(unrun, 'have')} not run"
         return f"{edited} and {agree(n, 'have')} not run"
 
     def say_doubt(self, evals: Sequence[Story]) -> str:
@@ -548,15 +560,11 @@ class Unseen(Finding, frozen=True, kw_only=True, tag="unseen"):
     of: int
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
-        said = f"Edits of {self._name(label)} cannot be seen"
+        said = f"Edits of {_name_blocks(self.evals, label)} cannot be seen"
         return Said(said, calm=f"{self.passed:,} of {self.of:,} passed")
 
     def say_doubt(self, evals: Sequence[Story]) -> str:
-        return f"edits of {self._name()} cannot be seen"
-
-    def _name(self, label: int = LABEL) -> str:
-        n = _count_blocks(self.evals)
-        return f"{n} blocks" if n > 1 else _name_blocks(self.evals, label)
+        return f"edits of {_name_blocks(self.evals)} cannot be seen"
 
 
 class Newer(Finding, frozen=True, kw_only=True, tag="newer_run"):
@@ -694,18 +702,10 @@ def _find_passing(facts: VerdictFacts) -> Iterator[Finding]:
     yield NothingBroke(facts=facts, evals=fixed, mark=GOOD, passed=passed, of=of)
 
 
-def _name_blocks(evals: Sequence[Story], label: int) -> str:
-    names = {one_line(name_block(each), label) for each in evals if each.block_id}
-    return names.pop() if len(names) == 1 else "their blocks"
-
-
-def _count_blocks(evals: Sequence[Story]) -> int:
-    return len({each.block_id for each in evals})
-
-
-def _say_edited(evals: Sequence[Story], label: int) -> str:
-    n = _count_blocks(evals)
-    return f"{n} blocks were edited" if n > 1 else f"{_name_blocks(evals, label)} was edited"
+def _name_blocks(evals: Sequence[Story], label: int = LABEL) -> str:
+    """The block of some evals, or how many they have."""
+    names = {each.block_id: one_line(name_block(each), label) for each in evals}
+    return f"{len(names)} blocks" if len(names) > 1 else "".join(names.values()) or "their block"
 
 
 def find(facts: VerdictFacts) -> list[Finding]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.comparison.breaks import list_breaks, say_try
+from retab_analysis.comparison.breaks import Break, list_breaks, say_try
 from retab_analysis.comparison.conclusion import write_heading
 from retab_analysis.comparison.config_changes import mark_changes
 from retab_analysis.comparison.detail import (
@@ -227,13 +227,11 @@ class _Writer:
         breaks.sort(key=lambda each: each.edit.began_at if each.edit else _FIRST)
         tried = self._find_words(block, None if last is None else last.its)
         for each in breaks:
-            if len(breaks) == 1:
-                yield self._show_edit(block, tried)
-            else:
+            if breaks[1:]:
                 named = each.name(None, self.facts.year).removeprefix("the ") or "unknown edit"
                 said = f"{named} · {count_noun(len(each.evals), 'eval')}"
                 yield Note(write_line(Span(said, "strong")))
-                yield self._show_words(self._find_words(block, each.edit))
+            yield self._show_edit(each, tried)
             if last is not None and each is breaks[-1]:
                 yield Note(write_line(say_try(last, self.facts.today)))
                 is_told = breaks[1:] and any(its.edit == last.its for its in breaks)
@@ -250,15 +248,21 @@ class _Writer:
             return CONFIG_CHANGES.empty()
         return configs.compare(before[-1], its)
 
-    def _show_edit(self, block: str | None, apart: pl.DataFrame) -> Part:
-        """The words of an edit without some."""
-        known = self.facts.sides.around.edits
-        its = CONFIG_CHANGES.empty() if known is None else known.changes.filter(block_id=block)
-        return self._show_words(its.join(apart, on=its.columns, how="anti", nulls_equal=True))
+    def _show_edit(self, its: Break, apart: pl.DataFrame) -> Part:
+        """The words of an edit, or why they are not known.
 
-    def _show_words(self, changes: pl.DataFrame) -> Part:
-        """Changes, or why they are not known."""
-        known = self.facts.sides.around.edits
+        One edit of a block has the words between the last passes and the first failures, without
+        those ``apart``. Of several edits each has its own.
+        """
+        known, block = self.facts.sides.around.edits, its.evals[0].block_id
+        worse = [s for s in self.facts.stories if s.cause == "edit" and s.block_id == block]
+        if list_breaks(worse, self.facts.tries)[1:]:
+            changes = self._find_words(block, its.edit)
+        else:
+            every = CONFIG_CHANGES.empty() if known is None else known.changes
+            changes = every.filter(pl.col("block_id").eq_missing(block)).join(
+                apart, on=every.columns, how="anti", nulls_equal=True
+            )
         if told := mark_changes(changes, values=self.door.values):
             return ChangeList(told)
         why = "" if known is None else f"The edit is not known: {known.why}."
@@ -298,7 +302,7 @@ class _Writer:
             low, high = min(each.of for each in before), max(each.of for each in before)
             if always:
                 said = f"all {low}" if low == high else f"all {low} to {high}"
-            things = "run" if here.of == 1 else "runs"
+            things = "run" if (here.of or now.of) == 1 else "runs"
         passed = ("each passed " if evals[1:] else "passed ") * (things != "results passed")
         shares = ((str(here), here.of, "on this code"), (str(now), now.of, then))
         told = [[share, where] for share, of, where in (*shares, (said, past.of, "before")) if of]
@@ -345,11 +349,10 @@ class _Writer:
     def _list_unsure(self, evals: list[Story]) -> Iterator[Part]:
         """The unclear evals of edited blocks, each block after the words of its edit; the rest."""
         by_edit = [s for s in evals if s.transition == "suspect" and s.cause == "edit"]
-        for block in dict.fromkeys(each.block_id for each in by_edit):
-            its = [each for each in by_edit if each.block_id == block]
-            yield Note(write_line(Span(f"{name_block(its[0])} was edited", "strong")))
-            yield self._show_edit(block, CONFIG_CHANGES.empty())
-            yield self._table(its)
+        for each in list_breaks(by_edit, self.facts.tries):
+            yield Note(write_line(Span(f"{name_block(each.evals[0])} was edited", "strong")))
+            yield self._show_edit(each, CONFIG_CHANGES.empty())
+            yield self._table(each.evals)
         if others := [each for each in evals if each not in by_edit]:
             yield self._table(others)
 

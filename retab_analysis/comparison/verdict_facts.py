@@ -90,8 +90,9 @@ class VerdictFacts:
 
     @cached_property
     def unrun(self) -> list[Story]:
-        """The evals of edited blocks that have not run since the edit."""
-        return [each for each in self.stories if each.saved.stale == "block"]
+        """The evals of edited blocks that have not run as they are now."""
+        blocks = {each.block_id for each in self.stories if each.saved.stale == "block"}
+        return [s for s in self.stories if s.saved.stale and s.block_id in blocks]
 
     @cached_property
     def breaks(self) -> list[Break]:
@@ -101,15 +102,12 @@ class VerdictFacts:
     @cached_property
     def ran_last(self) -> list[LastTry]:
         """Of each block in ``tries`` the newest edit that ran on this side, the newest first."""
-        runs, ran = (
-            {*self.sides.candidate["run_id"]},
-            [s for s in self.stories if s not in self.unrun],
-        )
-        unrun = {each.block_id for each in self.unrun} - {each.block_id for each in ran}
+        runs = {*self.sides.candidate["run_id"]}
+        ran = {each.block_id for each in self.stories if each not in self.unrun}
         found = (find_last_try(its, block, runs) for block, its in self.tries.items())
         known = [each for each in found if each is not None]
         newest = sorted(known, key=lambda each: each.its.began_at, reverse=True)
-        return [replace(e, is_newest=e.is_newest and e.block not in unrun) for e in newest]
+        return [replace(e, is_newest=e.is_newest and e.block in ran) for e in newest]
 
     @cached_property
     def last_tries(self) -> list[LastTry]:
@@ -139,6 +137,10 @@ class VerdictFacts:
     @property
     def nothing(self) -> str:
         return "nothing new" if self.accepted or self.old else "nothing"
+
+    @property
+    def nothing_else(self) -> str:
+        return self.nothing if self.accepted or self.old else "nothing else"
 
     @cached_property
     def states(self) -> list[str]:
@@ -223,6 +225,8 @@ class VerdictFacts:
         """The word of an eval as it is counted; in a first run each fails or passes."""
         if story.id in self.accepted:
             return WORDS["accepted"]
+        if story in self.old:
+            return WORDS["old"]
         if not self.is_first or story.state not in ("passed", *FAILING, "mixed"):
             return word_of(story)
         return WORDS["first pass" if story.passes_in_the_end else "first failure"]

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import random
 import re
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
 import polars as pl
 import pytest
-from support.inside import WORDS, Finding
-from support.lettered_api import LetteredApi, alike
+from support.inside import WORDS, Door, Finding, inside, to_text
+from support.lettered_api import HOUR, LetteredApi, alike
 
 OLD = "P" * 10
 ELEVEN = {**alike(9, f"{OLD}FFF", "nine"), **alike(2, f"{OLD}PPF", "two"), **alike(7, "P" * 13)}
 TWO = {**alike(2, f"{OLD}FFPP", "bad"), **alike(4, "P" * 14)}
 THREE = {**ELEVEN, **alike(3, f"{OLD}FFF", "split")}
 BLOCKS = {each: "split" if each.startswith("split") else "extract" for each in THREE}
+TWO_BLOCKS = {**alike(2, f"{OLD}FF", "bad"), **alike(2, f"{OLD}FF", "split"), **alike(6, "P" * 12)}
 LONG = {"extract": "Extract the lines of each invoice, with all their prices"}
 AGAIN = "extract was edited again and has not run"
 
 
 def edited(evals: dict[str, str], codes: str, **more: Any) -> LetteredApi:
     return LetteredApi(evals, {"extract": "A" * 10 + codes}, **more)
+
+
+def in_two_blocks(extract: str, split: str) -> LetteredApi:
+    codes = {"extract": "A" * 10 + extract, "split": "A" * 10 + split}
+    return LetteredApi(TWO_BLOCKS, codes, blocks=BLOCKS)
 
 
 @pytest.mark.parametrize(
@@ -57,8 +64,34 @@ def edited(evals: dict[str, str], codes: str, **more: Any) -> LetteredApi:
             edited(TWO, "BBAAB", validity=True),
             "✗ 2 evals are broken again since the edit of 14 Apr, which has the code of 11 Apr",
         ),
+        (
+            in_two_blocks("B", "BBC"),
+            f"✗ 4 evals are still broken since 2 edits; {AGAIN}".replace("extract", "split"),
+        ),
+        (
+            in_two_blocks("B", "BC"),
+            "✗ 4 evals are still broken since 2 edits; the edit of 12 Apr mended none",
+        ),
+        (
+            LetteredApi(
+                TWO_BLOCKS | alike(2, "P" * 12, "split"),
+                {"extract": "A" * 10 + "B", "split": "A" * 12 + "B"},
+                blocks=BLOCKS,
+            ),
+            "✗ 2 evals are still broken since the edit of extract on 11 Apr; split was edited and "
+            "has not run",
+        ),
+        (
+            edited({**alike(4, "P" * 12), "new": ""}, "AAB"),
+            "○ extract was edited and has not run yet; before that nothing broke",
+        ),
+        (
+            edited({**alike(2, "F" * 10 + "PFFF", "bad"), **alike(6, "P" * 14)}, "BCCA"),
+            "✗ 2 evals are still broken since the edit of 12 Apr; the edit of 1 Apr, put back, "
+            "mended none",
+        ),
     ],
-    ids=["one", "two", "a save", "long", "two blocks", "put in again", "by its validity"],
+    ids=range(12),
 )
 def test_the_headline_has_all_that_is_broken(api: LetteredApi, headline: str) -> None:
     verdict = api.check()
@@ -103,6 +136,19 @@ def test_a_run_that_goes_on_is_the_run_of_what_it_tests() -> None:
     assert verdict.next_step.code.endswith('only="edited")')
 
 
+def test_what_has_not_run_is_counted_in_the_blocks_that_are_named() -> None:
+    """Of extract one eval ran; a run of split goes on."""
+    edits = {"extract": "A" * 10 + "BBC", "split": "A" * 12 + "B"}
+    rows = alike(2, f"{OLD}FF", "bad") | alike(6, "P" * 12) | alike(3, "P" * 12, "split")
+    api = LetteredApi(rows, edits, blocks=BLOCKS)
+    api.run({"fine 0": "P"}, scope="E", after=HOUR)
+    api.run({each: "U" for each in rows if each.startswith("split")}, scope="B", after=HOUR)
+    verdict = api.check()
+    said = "extract was edited again: 7 of 8 have not run"
+    assert verdict.headline == f"✗ 2 evals are still broken since the edit of 11 Apr; {said}"
+    assert verdict.next_step.code.endswith('only="edited")')
+
+
 def test_accepted_evals_are_in_a_frame_of_their_own() -> None:
     suspect = {**ELEVEN, "once": "P" * 12 + "F"}
     api = LetteredApi(suspect, {"extract": "A" * 10 + "BBB"}, blocks={"once": "split"})
@@ -115,6 +161,8 @@ def test_accepted_evals_are_in_a_frame_of_their_own() -> None:
     )
     assert verdict.evals["is_accepted"].sum() == 2
     assert verdict.headline.startswith("✗ 10 evals ")
+    eleven = [each for each in ELEVEN if "fine" not in each]
+    assert api.check(accepted=eleven).headline == "? 1 eval may have broken; nothing new did"
     assert verdict.to_dict()["counts"]["accepted"] == 2
 
 
@@ -235,9 +283,50 @@ def random_world(seed: int) -> tuple[LetteredApi, list[str]]:
     return LetteredApi(evals, codes, blocks=blocks, validity=draw.random() < 0.5), accepted
 
 
+def check_gate(verdict: Any, gate: Any) -> None:
+    """The numbers of reasons, doubts, legend and cards under a rule are those of its evals."""
+    words = dict(verdict.evals.select("eval_id", "transition").iter_rows())
+    reasons = [re.fullmatch(r"(\d+) [^:]+: (.+)\.", each) for each in gate.reasons]
+    named = [(int(each[1]), each[2].split(", ")) for each in reasons if each]
+    assert all(n == len(evals) for n, evals in named), gate
+    assert sum(n for n, _ in named) == len(gate.failing), gate
+    left = Counter(words[each] for each in gate.undecided)
+    told = dict(re.findall(r"(\d+) evals? (may|ended|ha)", gate.doubt))
+    for number, verb in told.items():
+        n = left["suspect"] if verb == "may" else left["newly_errored"]
+        n = n if verb != "ha" else len(gate.undecided) - left["suspect"] - left["newly_errored"]
+        assert int(number) == n, gate
+    judged = inside(verdict)
+    counts = judged.values(Door(False), gate, brief=True)["counts"]
+    assert sum(counts.values()) == verdict.evals.height
+    text = to_text(judged.document(Door(True), gate), 1000)
+    assert gate.exit_code in {"✗": (1,), "‼": (1,), "✓": (0,)}.get(text[0], (0, 1, 2))
+    titles = re.findall(r"^  \S.*?\b(\d+)(?: of its \d+)? evals? broke\b", text, re.MULTILINE)
+    broke = counts.get(WORDS["regressed"].key, 0)
+    assert sum(map(int, titles)) == broke or text.startswith("…"), text
+    for card in text.split("\n\n"):
+        if heads := re.findall(r"· (\d+) evals?$", card, re.MULTILINE):
+            title = re.search(r"(\d+) of its \d+ evals broke", card)
+            assert title, card
+            assert sum(map(int, heads)) == int(title[1]) == card.count("\n  ✗"), card
+
+
 @pytest.mark.parametrize("seed", range(40))
-def test_every_number_of_a_headline_is_the_height_of_a_frame(seed: int) -> None:
+def test_every_number_of_a_sentence_is_the_height_of_a_frame(seed: int) -> None:
     api, accepted = random_world(seed)
     verdict = api.check(accepted=accepted)
     check_numbers(verdict)
     assert len(verdict.headline) <= 100
+    check_gate(verdict, verdict.gate())
+    check_gate(verdict, verdict.gate(since=api.runs[len(api.runs) // 2].at))
+
+
+def test_a_card_has_the_words_of_its_own_edit() -> None:
+    """An older edit broke what is accepted, or what the gate does not count."""
+    api = edited(ELEVEN, "BBC")
+    nine = [each for each in ELEVEN if each.startswith("nine")]
+    verdict = api.check()
+    since = inside(verdict).document(Door(True), verdict.gate(since=api.runs[12].at - HOUR))
+    for said in (str(api.check(accepted=nine)), to_text(since, 100)):
+        assert "2 of its 18 evals broke" in said
+        assert re.findall(r"Prompt .*", said) == ["Prompt [-B-] {+C+}"]

@@ -172,7 +172,7 @@ def test_the_newest_edit_that_ran_is_in_the_headline(
     assert verdict.last_try is None if told is None else counts(verdict.last_try) == told
     assert verdict.to_dict()["last_try"] == verdict.last_try
     for page in (verdict.to_markdown(), verdict.to_html()):
-        assert ("Put back to edit of 1 Apr" in page) == ("fixed" in headline)
+        assert ("to the edit of 1 Apr, which mended" in page) == ("fixed" in headline)
         assert headline.partition("; ")[2] in page
 
 
