@@ -106,7 +106,7 @@ LONGEST_NAME = 200
 """The longest name in a sentence."""
 _LONGEST = 120  # of a value
 _SHORT = 60  # an object up to this length is shown as it is
-_PATHS, _DAYS = 20, 4
+_PATHS, _DAYS, _NAMED = 20, 4, 3
 _LONG_TEXT = 30  # in longer texts single words are marked, not the whole
 
 
@@ -409,12 +409,12 @@ def say_reason(story: Story, year: int | None) -> str | None:
         "not_comparable": f"{story.edited or 'eval'} edited: earlier results say nothing about it",
         "same_code": "its block has the same code in both versions",
         "not compared": "no known result on the code of both versions",
-        "added": f"no earlier result; {state} now",
-        "removed": "not among the results"
-        if story.saved.is_there is None
-        else "not saved any more",
+        "added": f"no earlier result; {state} now{_say_namesake(story, year)}",
+        "removed": f"deleted{_say_were([story], year)}"
+        if story.saved.is_deleted
+        else "not among the results",
         "incomplete": _say_missing(story),
-        "stale": _say_stale(story),
+        "stale": f"{_say_stale(story)}{_say_namesake(story, year)}",
     }
     return said[kind]
 
@@ -452,6 +452,37 @@ def _say_stale(story: Story) -> str:
         "saved": "was saved again and has not run since",
     }
     return said.get(story.saved.stale or "", f"has not run since the edit of {where}")
+
+
+def say_removed(evals: Sequence[Story], year: int | None) -> str:
+    """The evals that were deleted, and what they were; or those that a candidate lacks."""
+    names = list_stories(evals, _NAMED)
+    if not evals[0].saved.is_deleted:
+        return f"{len(evals)} {WORDS['removed'].word}: {names}."
+    were = _say_were(evals, year).removeprefix("; ")
+    deleted = f"{count_noun(len(evals), 'eval')} {agree(len(evals), 'were')} deleted"
+    return f"{deleted}{f' ({were})' if were else ''}: {names}."
+
+
+def _say_were(deleted: Sequence[Story], year: int | None) -> str:
+    """What deleted evals were, and when they ran last; each behind a semicolon."""
+    broken = sum(each.reading.is_broken for each in deleted)
+    n = str(broken) if len(deleted) > 1 else "it"
+    said = [f"{n} {agree(broken, 'were')} broken"] if broken else []
+    last = max((at for each in deleted if (at := each.last_at)), default=None)
+    said += [f"last run {say_day(last, year)}"] if last else []
+    return "".join(f"; {each}" for each in said)
+
+
+def _say_namesake(story: Story, year: int | None) -> str:
+    """The deleted eval that had the name of a new one; it was deleted after its last run."""
+    if (other := story.namesake) is None:
+        return ""
+    at, until, day = other.last_at, story.saved.read_at, ""
+    if at is not None:
+        is_that_day = until is not None and at.date() == until.date()
+        day = f" {'on' if is_that_day else 'after'} {say_day(at, year)}"
+    return f"; an eval of this name was deleted{day}{', broken' * other.reading.is_broken}"
 
 
 def _say_missing(story: Story) -> str:

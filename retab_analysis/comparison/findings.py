@@ -260,7 +260,7 @@ class Missing(Finding, frozen=True, kw_only=True, tag="missing"):
         block, have = _name_blocks(self.evals, label), self.agree("have")
         if self.why == "could not run":
             errors = self.facts.states.count("error")
-            none = sum(not each.state for each in self.facts.stories)
+            none = sum(not each.state for each in self.facts.there)
             said = [f"{self.passed} of {self.of} passed"]
             said += [count_noun(errors, "error")] if errors else []
             said += [f"{none} {agree(none, 'have')} {NO_RESULT}"] if none else []
@@ -293,7 +293,7 @@ def _find_missing(facts: VerdictFacts) -> Iterator[Finding]:
     missing = tuple(each for each in facts.of("incomplete") if each not in lost)
     passed, of = facts.passing
     if lost:
-        every = of + sum(not each.state for each in facts.stories)
+        every = of + sum(not each.state for each in facts.there)
         its = Missing(
             facts=facts, evals=lost, mark=GRAVE, why="could not run", passed=passed, of=every
         )
@@ -315,7 +315,7 @@ def _find_missing(facts: VerdictFacts) -> Iterator[Finding]:
 
 def _find_why(facts: VerdictFacts, missing: Sequence[Story]) -> Why | None:
     cancelled = {each.block_id for each in missing if each.state == "cancelled"}
-    its = {each for each in facts.stories if each.block_id in cancelled}
+    its = {each for each in facts.there if each.block_id in cancelled}
     if missing and not any(each.saved.is_valid for each in missing):
         return "does not fit"
     if len(cancelled) == 1 and its == {*missing} and all(s.ran_on_new_code for s in its):
@@ -327,21 +327,44 @@ def _find_why(facts: VerdictFacts, missing: Sequence[Story]) -> Why | None:
     return "no result" if missing else None
 
 
-class DoesNotAddUp(Finding, frozen=True, kw_only=True, tag="does_not_add_up"):
-    """Results that the candidate's runs lack, or that contradict their counts."""
+Which = Literal["miscounted", "failures", "list", "deleted"]
 
-    results: int
+
+class DoesNotAddUp(Finding, frozen=True, kw_only=True, tag="does_not_add_up"):
+    """So many results or evals that should be in an answer of the API, and are not.
+
+    ``miscounted`` results of the checked runs fail the gate. ``failures`` of these runs are gone
+    with evals that were deleted since; the ``list`` of saved evals lacks evals; it is not known
+    whether some evals were ``deleted``.
+    """
+
+    which: Which
+    n_lost: int
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
-        said = f"{count_noun(self.results, 'result')} of the run missing or miscounted"
-        return Said(said, calm="")
+        if self.which == "miscounted":
+            said = f"{count_noun(self.n_lost, 'result')} of the run missing or miscounted"
+            return Said(said, calm="")
+        doubt = self.say_doubt(())
+        return Said(f"{doubt[0].upper()}{doubt[1:]}", calm=f"{self.facts.nothing} else {BROKE}")
 
     def say_beside(self, mark: Mark) -> str:
-        return f"{count_noun(self.results, 'result')} missing or miscounted" * (mark == OPEN)
+        is_said = mark == OPEN and self.which == "miscounted"
+        return f"{count_noun(self.n_lost, 'result')} missing or miscounted" * is_said
+
+    def say_doubt(self, evals: Sequence[Story]) -> str:
+        are = agree(self.n_lost, "are")
+        said = {
+            "failures": f"{count_noun(self.n_lost, 'failure')} of the run {are} not there any more",
+            "list": "the list of saved evals is not whole",
+            "deleted": f"{count_noun(self.n_lost, 'eval')} may have been deleted",
+        }
+        return said.get(self.which, "")
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        return (f"The run does not add up: {self.say_beside(OPEN)}.",)
+        lost = f"The run does not add up: {self.say_beside(OPEN)}."
+        return (lost,) * (self.which == "miscounted")
 
 
 class AgainstRule(Finding, frozen=True, kw_only=True, tag="against_rule"):
@@ -469,7 +492,7 @@ class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
             edited=wait(stale, "eval"),
             saved_again=wait(stale, "saved"),
             new=wait(stale, "never"),
-            of=sum(each.block_id in names for each in facts.stories),
+            of=sum(each.block_id in names for each in facts.there),
             were_broken=0 if before is None else len(before.broke),
             run=lambda steps: steps.test([*facts.unrun, *stale]),
         )
@@ -497,7 +520,7 @@ class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
         its = "its" if n == 1 else "their"
         if not idle:
             return Said(f"{edited}; {self._say_run(its, going)}")
-        inside = sum(each.block_id in {s.block_id for s in idle} for each in self.facts.stories)
+        inside = sum(each.block_id in {s.block_id for s in idle} for each in self.facts.there)
         is_part, have = len(idle) < inside, agree(len(idle), "have")
         said = f"{edited} and {agree(n, 'have')} not run yet"
         if is_part:
@@ -715,7 +738,7 @@ def find(facts: VerdictFacts) -> list[Finding]:
     saved evals.
     """
     saved, (left, of) = facts.sides.saved.evals, facts.sides.read.waiting
-    if saved is not None and saved.is_empty():
+    if saved is not None and saved.is_empty() and not facts.sides.read.unlisted:
         return [NoSavedEval(facts=facts, mark=IDLE, look=Steps.save)]
     if left:
         failing = sum(each.fails for each in facts.counted)
@@ -735,8 +758,20 @@ def _find_urgent(facts: VerdictFacts) -> Iterator[Finding]:
         yield InError(facts=facts, evals=always, is_always=True, look=Steps.fix)
     yield from _find_missing(facts)
     if lost := facts.sides.read.unnamed:
-        yield DoesNotAddUp(facts=facts, mark=OPEN, results=lost, run=Steps.run_all)
+        yield DoesNotAddUp(
+            facts=facts, mark=OPEN, which="miscounted", n_lost=lost, run=Steps.run_all
+        )
     yield from _find_ruled(facts)
+
+
+def _find_lost(facts: VerdictFacts) -> Iterator[Finding]:
+    """What the list of saved evals lacks, and what went with deleted evals."""
+    read, again = facts.sides.read, lambda steps: steps.check_again("Check again")
+    if read.unlisted:
+        which: Which = "deleted" if read.is_list_whole else "list"
+        yield DoesNotAddUp(facts=facts, mark=OPEN, which=which, n_lost=read.unlisted, look=again)
+    if lost := read.gone_failures:
+        yield DoesNotAddUp(facts=facts, mark=OPEN, which="failures", n_lost=lost, run=Steps.run_all)
 
 
 def _find_open(facts: VerdictFacts) -> Iterator[Finding]:
@@ -753,6 +788,7 @@ def _find_open(facts: VerdictFacts) -> Iterator[Finding]:
     if once := tuple(each for each in errors if each.is_undecided):
         settle = partial(Steps.settle, evals=once)
         yield InError(facts=facts, evals=once, mark=OPEN, is_always=False, run=settle)
+    yield from _find_lost(facts)
     if facts.stale:
         yield Unrun.make(facts)
     if unseen := tuple(s for s in facts.counted if s.saved.is_unseen and s.saved.word is None):

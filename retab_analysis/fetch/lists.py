@@ -18,7 +18,7 @@ from retab_analysis import wire
 from retab_analysis.arguments import add_sentence, check_flag, resolve, suggest
 from retab_analysis.decode import read_document
 from retab_analysis.errors import ConfigError, NotFoundError, RetabAnalysisError
-from retab_analysis.fetch.paging import PAGE_SIZE, Fetched, read_list
+from retab_analysis.fetch.paging import PAGE_SIZE, Fetched, read_list, read_record
 from retab_analysis.fetch.params import check_text, client_or_default, quote_id
 from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.schema import (
@@ -108,6 +108,12 @@ def _fetch_list(
 def read_saved(client: Client | None, workflow_id: str, *, strict: bool = False) -> Fetched:
     filters = of_workflow(workflow_id)
     return _read_all(client_or_default(client), filters, EVALS, strict=strict)
+
+
+def read_eval(client: Client, eval_id: str) -> wire.Eval:
+    path = f"{LISTS[EVALS.name][0]}/{quote_id('eval_id', eval_id)}"
+    found: wire.Eval = read_record(client, EVALS, path, eval_id)
+    return found
 
 
 def _read_all(client: Client, filters: Params, table: Table, **how: Any) -> Fetched:
