@@ -320,7 +320,7 @@ def _find_why(facts: VerdictFacts, missing: Sequence[Story]) -> Why | None:
         return "does not fit"
     if len(cancelled) == 1 and its == {*missing} and all(s.ran_on_new_code for s in its):
         return "cancelled"
-    if facts.apart and not facts.stories:
+    if facts.apart and not facts.there:
         return None
     if not facts.is_decided and ("cancelled" in facts.states or not facts.of("newly_errored")):
         return "nothing decided"
@@ -692,7 +692,7 @@ class NothingBroke(Finding, frozen=True, kw_only=True, tag="nothing_broke"):
 def _find_passing(facts: VerdictFacts) -> Iterator[Finding]:
     """What passes, if anything was compared, and whether two versions differ."""
     never, same = facts.apart["not compared"], facts.apart["same_code"]
-    unknown, is_empty = facts.sides.read.unknown, bool(facts.apart) and not facts.stories
+    unknown, is_empty = facts.sides.read.unknown, bool(facts.apart) and not facts.there
     if unknown or is_empty:
         mark = IDLE if unknown or never else GOOD
         yield TwoVersions(facts=facts, mark=mark, same=same, never=never, unknown=unknown)

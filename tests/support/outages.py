@@ -25,6 +25,8 @@ ENDPOINTS = {
 WAYS = ("403", "404", "500", "HTML", "empty", "half", "slow")
 Outage = tuple[str, str]
 OUTAGES: list[Outage] = [*product(ENDPOINTS, WAYS)]
+AS_DELETED: set[Outage] = {("evals", "half"), ("results", "half")}
+"""Together these are the answers of an API after half of the evals were deleted."""
 
 
 def put_back_and_edited() -> LetteredApi:
