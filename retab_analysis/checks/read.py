@@ -36,6 +36,7 @@ from retab_analysis.evidence.saved_evals import (
 )
 from retab_analysis.evidence.timeline import Timeline, lacks_codes, list_edited
 from retab_analysis.evidence.versions import Versions
+from retab_analysis.fetch.kept import find_deleted
 from retab_analysis.progress import Progress, Silent
 from retab_analysis.vocabulary import DECIDED, MOMENT
 
@@ -129,13 +130,10 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now
     expected = find_expected(_list_due(plan, going), saved, placed)
     unread = {*saved["eval_id"]}.difference(placed["eval_id"])
     pending = _find_pending(plan.candidate.runs, now, saved) & (expected | unread)
-    # A run that was cut short after the checked one is only further evidence, and need not add up.
-    is_checked = pl.col("run_id").is_in(plan.candidate.runs["run_id"].implode())
-    is_judged = pl.col("run_id").is_in(now["run_id"].implode()) & (pl.col("status") == "completed")
     deleted, unlisted, is_list_whole = _find_deleted(plan, timeline.results, source)
-    checked, open_ones = plan.read.filter(is_checked | is_judged), expected - pending
-    lost = count_lost(checked, placed, len(open_ones - {*now["eval_id"]}))
-    explained = _count_explained(plan.read, checked, timeline.results, deleted)
+    checked, lacking = _choose_checked(plan, now), expected - pending
+    lost = count_lost(checked, placed, len(lacking - {*now["eval_id"]}))
+    explained = len(_find_recent(plan, checked, timeline.results, deleted) - {*now["eval_id"]})
     ended = {*now.filter(pl.col("state").is_in((*DECIDED, "error")))["eval_id"]}
     is_cut = bool((plan.candidate.runs["status"] == "error").all()) and not expected <= ended
     told = SavedEvals(saved, expected, pending, saved_again=timeline.definitions.saved_again)
@@ -155,8 +153,8 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now
             plan=plan.table,
             horizon=plan.horizon,
             after_gaps=plan.after_gaps,
-            unnamed=lost.miscounted,
-            gone_failures=max(0, lost.failures - explained),
+            unnamed=lost[0],
+            gone_failures=max(0, lost[1] - explained),
             unlisted=unlisted,
             is_list_whole=is_list_whole,
             waiting=count_waiting(plan.candidate.runs),
@@ -169,9 +167,16 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now
             *(_note_tried(tried) if is_now else ()),
             *_note_invalid(saved),
             *_note_unseen(timeline, source),
-            *_note_deleted(lost.results),
+            *_note_deleted(lost[2]),
         ),
     )
+
+
+def _choose_checked(plan: ReadingPlan, now: pl.DataFrame) -> pl.DataFrame:
+    """The runs that have to add up: not those that were cut short after the checked ones."""
+    is_checked = pl.col("run_id").is_in(plan.candidate.runs["run_id"].implode())
+    is_judged = pl.col("run_id").is_in(now["run_id"].implode()) & (pl.col("status") == "completed")
+    return plan.read.filter(is_checked | is_judged)
 
 
 def _find_deleted(
@@ -185,7 +190,7 @@ def _find_deleted(
     is_saved = pl.col("eval_id").is_in(source.saved["eval_id"].implode())
     last = results.filter(~is_saved).group_by("eval_id").agg(MOMENT.max().alias("at"))
     missing = last.sort(-pl.col("at").to_physical(), "eval_id", nulls_last=True)
-    deleted, is_whole = source.find_deleted(missing["eval_id"].to_list())
+    deleted, is_whole = find_deleted(source.client, [*missing["eval_id"]])
     if is_whole and len(deleted) < missing.height:
         sizes = results.group_by("run_id").agg(n=pl.col("eval_id").n_unique())
         whole = plan.read.filter(scope="workflow", status="completed").join(sizes, on="run_id")
@@ -194,16 +199,14 @@ def _find_deleted(
     return deleted, missing.height - len(deleted), is_whole
 
 
-def _count_explained(
-    runs: pl.DataFrame, checked: pl.DataFrame, results: pl.DataFrame, deleted: frozenset[str]
-) -> int:
-    """How many results the checked runs lack of deleted evals that ran since the one before."""
-    first = checked["created_at"].min()
-    before = runs.filter(pl.col("created_at") < first, scope="workflow")["created_at"].max()
-    its = results.filter(pl.col("eval_id").is_in([*deleted]))
-    recent = its.filter(pl.col("run_created_at") >= pl.lit(before, MOMENT_TYPE))
-    there = its.join(checked, on="run_id", how="semi").select("run_id", "eval_id").n_unique()
-    return max(0, recent["eval_id"].n_unique() * checked.height - there)
+def _find_recent(
+    plan: ReadingPlan, checked: pl.DataFrame, results: pl.DataFrame, deleted: frozenset[str]
+) -> frozenset[str]:
+    """The deleted evals that ran since the whole run before: they may have been in the checked."""
+    before = pl.col("created_at") < checked["created_at"].min()
+    since = plan.read.filter(before, scope="workflow")["created_at"].max()
+    recent = results.filter(pl.col("run_created_at") >= pl.lit(since, MOMENT_TYPE))
+    return deleted.intersection(recent["eval_id"])
 
 
 def _list_going(plan: ReadingPlan, source: Source) -> pl.DataFrame:

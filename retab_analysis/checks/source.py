@@ -12,7 +12,7 @@ import polars as pl
 
 from retab_analysis.errors import AuthenticationError, RetabAnalysisError, ServerError
 from retab_analysis.fetch.edits import read_graphs
-from retab_analysis.fetch.kept import ask_deleted, read_history, read_results
+from retab_analysis.fetch.kept import read_history, read_results
 from retab_analysis.fetch.lists import find_workflow, read_live_blocks, read_saved
 from retab_analysis.fetch.paging import PAGE_SIZE
 from retab_analysis.fetch.params import RunList
@@ -42,7 +42,6 @@ class Lists:
     eras: dict[str, pl.DataFrame | None] = field(default_factory=dict)  # by blocks
     graphs: dict[str, pl.DataFrame | None] = field(default_factory=dict)  # by versions
     errors: dict[str, RetabAnalysisError] = field(default_factory=dict)
-    asked: dict[str, bool] = field(default_factory=dict)  # evals, and whether they were deleted
 
 
 class Source:
@@ -70,17 +69,6 @@ class Source:
             found = read_saved(self.client, self.workflow_id, strict=self.strict)
             self._lists.saved = found.frame
         return self._lists.saved
-
-    def find_deleted(self, evals: Sequence[str]) -> tuple[frozenset[str], bool]:
-        """Those of some evals without a place in the list of saved ones that were deleted.
-
-        At most ten are asked for between two refreshes. False if the API still has one of them, or
-        does not tell.
-        """
-        asked = self._lists.asked
-        asked |= ask_deleted(self.client, [each for each in evals if each not in asked], len(asked))
-        told = {each: asked[each] for each in evals if each in asked}
-        return frozenset(each for each in told if told[each]), all(told.values())
 
     @property
     def labels(self) -> dict[str, str | None]:
@@ -200,8 +188,8 @@ class Source:
         its = fetched.frame
         if saved is None:
             return its
-        named = its["eval_name"]
-        return its.with_columns(eval_columns(saved)).with_columns(pl.coalesce("eval_name", named))
+        named = its.with_columns(eval_columns(saved))
+        return named.with_columns(pl.coalesce("eval_name", its["eval_name"]))
 
     def read_edits(self, blocks: Sequence[str]) -> pl.DataFrame | None:
         """The history of some blocks, an ERAS frame; None if the API does not give it."""

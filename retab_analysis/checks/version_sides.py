@@ -89,8 +89,8 @@ def set_against(sides: Sides, plan: ReadingPlan, versions: Versions, timeline: T
     if is_past:  # its newest whole run has to add up
         newest = candidate.filter(run_scope="workflow").sort(MOMENT)["run_id"].tail(1)
         run = plan.read.filter(pl.col("run_id").is_in(newest.implode()))
-        lost = count_lost(run, results)
-        read = replace(read, unnamed=lost.miscounted, gone_failures=lost.failures)
+        unnamed, failures, _ = count_lost(run, results)
+        read = replace(read, unnamed=unnamed, gone_failures=failures)
     return replace(
         sides,
         candidate=candidate,

@@ -410,7 +410,7 @@ def say_reason(story: Story, year: int | None) -> str | None:
         "same_code": "its block has the same code in both versions",
         "not compared": "no known result on the code of both versions",
         "added": f"no earlier result; {state} now{_say_namesake(story, year)}",
-        "removed": f"deleted{_say_were([story], year)}"
+        "removed": f"deleted; {_say_were([story], year)}"
         if story.saved.is_deleted
         else "not among the results",
         "incomplete": _say_missing(story),
@@ -456,22 +456,19 @@ def _say_stale(story: Story) -> str:
 
 def say_removed(evals: Sequence[Story], year: int | None) -> str:
     """The evals that were deleted, and what they were; or those that a candidate lacks."""
-    names = list_stories(evals, _NAMED)
+    n, names = len(evals), list_stories(evals, _NAMED)
     if not evals[0].saved.is_deleted:
-        return f"{len(evals)} {WORDS['removed'].word}: {names}."
-    were = _say_were(evals, year).removeprefix("; ")
-    deleted = f"{count_noun(len(evals), 'eval')} {agree(len(evals), 'were')} deleted"
-    return f"{deleted}{f' ({were})' if were else ''}: {names}."
+        return f"{n} {WORDS['removed'].word}: {names}."
+    were = f"{count_noun(n, 'eval')} {agree(n, 'were')} deleted"
+    return f"{were} ({_say_were(evals, year)}): {names}."
 
 
 def _say_were(deleted: Sequence[Story], year: int | None) -> str:
-    """What deleted evals were, and when they ran last; each behind a semicolon."""
-    broken = sum(each.reading.is_broken for each in deleted)
-    n = str(broken) if len(deleted) > 1 else "it"
-    said = [f"{n} {agree(broken, 'were')} broken"] if broken else []
-    last = max((at for each in deleted if (at := each.last_at)), default=None)
-    said += [f"last run {say_day(last, year)}"] if last else []
-    return "".join(f"; {each}" for each in said)
+    """What deleted evals were, and when they ran last."""
+    n = sum(each.reading.is_broken for each in deleted)
+    moments = [at for each in deleted if (at := each.last_at) is not None]
+    broken = f"{n if deleted[1:] else 'it'} {agree(n, 'were')} broken; " if n else ""
+    return f"{broken}last run {say_day(max(moments), year) if moments else 'not known'}"
 
 
 def _say_namesake(story: Story, year: int | None) -> str:
@@ -479,9 +476,8 @@ def _say_namesake(story: Story, year: int | None) -> str:
     if (other := story.namesake) is None:
         return ""
     at, until, day = other.last_at, story.saved.read_at, ""
-    if at is not None:
-        is_that_day = until is not None and at.date() == until.date()
-        day = f" {'on' if is_that_day else 'after'} {say_day(at, year)}"
+    if at is not None and until is not None:
+        day = f" {'on' if at.date() == until.date() else 'since'} {say_day(at, year)}"
     return f"; an eval of this name was deleted{day}{', broken' * other.reading.is_broken}"
 
 

@@ -327,44 +327,33 @@ def _find_why(facts: VerdictFacts, missing: Sequence[Story]) -> Why | None:
     return "no result" if missing else None
 
 
-Which = Literal["miscounted", "failures", "list", "deleted"]
-
-
 class DoesNotAddUp(Finding, frozen=True, kw_only=True, tag="does_not_add_up"):
-    """So many results or evals that should be in an answer of the API, and are not.
+    """So many results or evals that an answer of the API should have, and lacks.
 
-    ``miscounted`` results of the checked runs fail the gate. ``failures`` of these runs are gone
-    with evals that were deleted since; the ``list`` of saved evals lacks evals; it is not known
-    whether some evals were ``deleted``.
+    They fail the gate, unless they are in ``doubt``, in words.
     """
 
-    which: Which
     n_lost: int
+    doubt: str = ""
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
-        if self.which == "miscounted":
-            said = f"{count_noun(self.n_lost, 'result')} of the run missing or miscounted"
-            return Said(said, calm="")
-        doubt = self.say_doubt(())
-        return Said(f"{doubt[0].upper()}{doubt[1:]}", calm=f"{self.facts.nothing} else {BROKE}")
+        if self.doubt:
+            strong = f"{self.doubt[0].upper()}{self.doubt[1:]}"
+            return Said(strong, calm=f"{self.facts.nothing} else {BROKE}")
+        return Said(self._say_lost(" of the run"), calm="")
 
     def say_beside(self, mark: Mark) -> str:
-        is_said = mark == OPEN and self.which == "miscounted"
-        return f"{count_noun(self.n_lost, 'result')} missing or miscounted" * is_said
+        return self._say_lost() * (mark == OPEN and not self.doubt)
 
     def say_doubt(self, evals: Sequence[Story]) -> str:
-        are = agree(self.n_lost, "are")
-        said = {
-            "failures": f"{count_noun(self.n_lost, 'failure')} of the run {are} not there any more",
-            "list": "the list of saved evals is not whole",
-            "deleted": f"{count_noun(self.n_lost, 'eval')} may have been deleted",
-        }
-        return said.get(self.which, "")
+        return self.doubt
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        lost = f"The run does not add up: {self.say_beside(OPEN)}."
-        return (lost,) * (self.which == "miscounted")
+        return (f"The run does not add up: {self._say_lost()}.",) * (not self.doubt)
+
+    def _say_lost(self, of: str = "") -> str:
+        return f"{count_noun(self.n_lost, 'result')}{of} missing or miscounted"
 
 
 class AgainstRule(Finding, frozen=True, kw_only=True, tag="against_rule"):
@@ -758,20 +747,22 @@ def _find_urgent(facts: VerdictFacts) -> Iterator[Finding]:
         yield InError(facts=facts, evals=always, is_always=True, look=Steps.fix)
     yield from _find_missing(facts)
     if lost := facts.sides.read.unnamed:
-        yield DoesNotAddUp(
-            facts=facts, mark=OPEN, which="miscounted", n_lost=lost, run=Steps.run_all
-        )
+        yield DoesNotAddUp(facts=facts, mark=OPEN, n_lost=lost, run=Steps.run_all)
     yield from _find_ruled(facts)
 
 
 def _find_lost(facts: VerdictFacts) -> Iterator[Finding]:
     """What the list of saved evals lacks, and what went with deleted evals."""
-    read, again = facts.sides.read, lambda steps: steps.check_again("Check again")
-    if read.unlisted:
-        which: Which = "deleted" if read.is_list_whole else "list"
-        yield DoesNotAddUp(facts=facts, mark=OPEN, which=which, n_lost=read.unlisted, look=again)
-    if lost := read.gone_failures:
-        yield DoesNotAddUp(facts=facts, mark=OPEN, which="failures", n_lost=lost, run=Steps.run_all)
+    read = facts.sides.read
+    if n := read.unlisted:
+        doubt = "the list of saved evals is not whole"
+        if read.is_list_whole:
+            doubt = f"{count_noun(n, 'eval')} may have been deleted"
+        again = partial(Steps.check_again, sentence="Check again")
+        yield DoesNotAddUp(facts=facts, mark=OPEN, n_lost=n, doubt=doubt, look=again)
+    if n := read.gone_failures:
+        doubt = f"{count_noun(n, 'failure')} of the run {agree(n, 'are')} not there any more"
+        yield DoesNotAddUp(facts=facts, mark=OPEN, n_lost=n, doubt=doubt, run=Steps.run_all)
 
 
 def _find_open(facts: VerdictFacts) -> Iterator[Finding]:

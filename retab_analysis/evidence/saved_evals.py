@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 
 import polars as pl
 
@@ -197,22 +196,14 @@ def _find_on_way(runs: pl.DataFrame, timeline: Timeline) -> dict[str, str]:
     return found
 
 
-class Lost(NamedTuple):
-    """The results that some runs count and lack: those of saved evals apart.
+def count_lost(
+    runs: pl.DataFrame, results: pl.DataFrame, open_ones: int = 0
+) -> tuple[int, int, int]:
+    """What some runs count and their results do not show, apart from ``open_ones``.
 
-    ``results`` are gone with evals that were deleted since; so many ``failures`` are among them.
-    ``miscounted`` are failures that contradict the results that are there.
-    """
-
-    miscounted: int
-    failures: int
-    results: int
-
-
-def count_lost(runs: pl.DataFrame, results: pl.DataFrame, open_ones: int = 0) -> Lost:
-    """What the counts of some runs tell that their results do not.
-
-    So many saved evals are ``open_ones``: they lack a result themselves.
+    These are so many results of saved evals. Of the others: the failures that contradict the
+    results that are there; the failures that are gone with evals that were deleted since; and all
+    results that are gone with them.
     """
     names = ("failed", "blocked", "error")
     its = results.unique(("run_id", "eval_id"), keep="last").group_by("run_id")
@@ -223,4 +214,4 @@ def count_lost(runs: pl.DataFrame, results: pl.DataFrame, open_ones: int = 0) ->
     absent = (pl.col("total_evals") - there).clip(0).filter(status="completed")
     told = ended.select(pl.sum_horizontal(lost).sum(), absent.sum()).row(0)
     failures, gone = (max(0, int(each) - open_ones) for each in told)
-    return Lost(max(0, failures - gone), min(failures, gone), gone)
+    return max(0, failures - gone), min(failures, gone), gone

@@ -97,11 +97,8 @@ def tell(
         if transition := find_transition(told):
             stories.append(replace(told, transition=transition))
     stories += _list_unread(saved, ledger.evals["eval_id"])
-    gone = {each.name: each for each in stories if each.saved.is_deleted}
-    stories = [
-        replace(s, namesake=gone.get(s.name)) if s.is_new and s.name is not None else s
-        for s in stories
-    ]
+    gone = {each.name or "": each for each in stories if each.saved.is_deleted and each.name}
+    stories = [replace(s, namesake=gone.get(s.name or "")) if s.is_new else s for s in stories]
     return Told(ledger, tuple(sorted(stories, key=_find_place)))
 
 

@@ -107,15 +107,17 @@ def read_results(
     return Fetched(its.with_columns(eval_name=name), problems)
 
 
-def ask_deleted(client: Client, evals: Sequence[str], asked: int = 0) -> dict[str, bool]:
-    """Whether evals were deleted, as far as they were asked for: ten, of which some ``asked``."""
+def find_deleted(client: Client, evals: Sequence[str]) -> tuple[frozenset[str], bool]:
+    """Those of some evals that were deleted: the API answers 404 to their ids. It asks for ten.
+
+    False if it gives another answer for one of them.
+    """
     gone = shelves.setdefault(client, _Shelf()).deleted
-    chosen = [each for each in evals if each not in gone][: max(0, MOST_ASKED - asked)]
-    outcomes: TaskOutcomes[Any] = TaskOutcomes()
-    run_all([partial(read_eval, client, each) for each in chosen], client.max_concurrency, outcomes)
-    told = {e: isinstance(outcomes.errors.get(at), NotFoundError) for at, e in enumerate(chosen)}
-    gone |= {each for each in chosen if told[each]}
-    return dict.fromkeys(gone.intersection(evals), True) | told
+    asked, outcomes = [e for e in evals if e not in gone][:MOST_ASKED], TaskOutcomes[object]()
+    run_all([partial(read_eval, client, e) for e in asked], client.max_concurrency, outcomes)
+    found = {asked[at] for at, e in outcomes.errors.items() if isinstance(e, NotFoundError)}
+    gone |= found
+    return frozenset(gone.intersection(evals)), len(found) == len(asked)
 
 
 def read_history(

@@ -149,7 +149,7 @@ def test_an_eval_with_the_name_of_a_deleted_one_is_new(tmp_path: Path) -> None:
         api.run({"young": "F", **{f"fine {at}": "P" for at in range(9)}})
         made = look(api)
         told = made.evals.filter(eval_id="young").row(0, named=True)
-        said = "no earlier result; failed now; an eval of this name was deleted after 9 Apr, broken"
+        said = "no earlier result; failed now; an eval of this name was deleted since 9 Apr, broken"
         assert (told["transition"], told["reason"]) == ("added", said)
         assert made.explain("total").startswith("total (young)")
         made = made.accept(tmp_path / "accepted.toml", ["total"], reason="known")
