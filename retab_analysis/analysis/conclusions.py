@@ -7,6 +7,7 @@ From these sides on all is as in a check: :func:`retab_analysis.evidence.telling
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import polars as pl
@@ -44,8 +45,9 @@ def conclude(results: pl.DataFrame, evals: pl.DataFrame | None) -> Told:
     remembered = remember_passes(earlier, now, saved, now.select(MOMENT.min()).item())
     due = runs.filter("is_terminal", pl.col("scope") != "eval")
     known = judge_saved(now, timeline, find_expected(due, saved, placed))
+    gone = frozenset(dated["eval_id"]) - frozenset(saved["eval_id"])
     before = pl.concat([earlier, remembered], how="diagonal")
-    told = tell(now, None, before, known, horizon=_find_horizon(runs))
+    told = tell(now, None, before, replace(known, deleted=gone), horizon=_find_horizon(runs))
     if evals is not None:
         return told
     stories = (each for each in told.stories if each.present or each.transition in BROKEN)

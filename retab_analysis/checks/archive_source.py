@@ -88,17 +88,17 @@ class ArchiveSource(Source):
         return pl.concat([found, super()._read_missing(asked, progress)])
 
     def _read_kept(self, runs: pl.DataFrame) -> pl.DataFrame:
-        """The results of some runs; of forgotten runs only the results of saved evals."""
-        there = self._archive.scan_results(self.workflow_id, gone=False)
-        found = there.filter(pl.col("run_id").is_in(runs["run_id"].implode())).collect()
-        older = self._forgotten.join(runs, on="run_id", how="semi")
-        if older.is_empty():
-            return found
-        kept = self._archive.scan_results(self.workflow_id).filter(
-            pl.col("run_id").is_in(older["run_id"].implode()),
-            pl.col("eval_id").is_in(self.saved["eval_id"].implode()),
+        """The results of some runs; gone ones only of forgotten runs and of deleted evals."""
+        found, there = (
+            self._archive.scan_results(self.workflow_id, gone=gone)
+            .filter(pl.col("run_id").is_in(runs["run_id"].implode()))
+            .collect()
+            for gone in (True, False)
         )
-        return pl.concat([found, kept.collect()])
+        is_there = pl.col("result_id").is_in(there["result_id"].implode())
+        is_old = pl.col("run_id").is_in(self._forgotten["run_id"].implode())
+        is_saved = pl.col("eval_id").is_in(self.saved["eval_id"].implode())
+        return found.filter(is_there | is_old | ~is_saved)
 
 
 def _is_renamed(states: list[bytes], began: datetime) -> bool:

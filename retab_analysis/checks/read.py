@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -24,6 +25,7 @@ from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.comparison.detail import list_evals, say_invalid
 from retab_analysis.comparison.sides import NewerRun, ReadRuns, Sides, check_results
 from retab_analysis.errors import list_some
+from retab_analysis.evidence.comparable import MOMENT_TYPE
 from retab_analysis.evidence.placing import is_in_scope, place_results
 from retab_analysis.evidence.saved_evals import (
     SavedEvals,
@@ -34,6 +36,7 @@ from retab_analysis.evidence.saved_evals import (
 )
 from retab_analysis.evidence.timeline import Timeline, lacks_codes, list_edited
 from retab_analysis.evidence.versions import Versions
+from retab_analysis.fetch.kept import find_deleted
 from retab_analysis.progress import Progress, Silent
 from retab_analysis.vocabulary import DECIDED, MOMENT
 
@@ -127,13 +130,15 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now
     expected = find_expected(_list_due(plan, going), saved, placed)
     unread = {*saved["eval_id"]}.difference(placed["eval_id"])
     pending = _find_pending(plan.candidate.runs, now, saved) & (expected | unread)
-    # A run that was cut short after the checked one is only further evidence, and need not add up.
-    is_checked = pl.col("run_id").is_in(plan.candidate.runs["run_id"].implode())
-    is_judged = pl.col("run_id").is_in(now["run_id"].implode()) & (pl.col("status") == "completed")
-    lost, missing = count_lost(plan.read.filter(is_checked | is_judged), placed)
-    open_ones = len(expected - pending - {*now["eval_id"]})
+    deleted, unlisted, is_list_whole = _find_deleted(plan, timeline.results, source)
+    checked, lacking = _choose_checked(plan, now), expected - pending
+    lost = count_lost(checked, placed, len(lacking - {*now["eval_id"]}))
+    explained = len(_find_recent(plan, checked, timeline.results, deleted) - {*now["eval_id"]})
     ended = {*now.filter(pl.col("state").is_in((*DECIDED, "error")))["eval_id"]}
     is_cut = bool((plan.candidate.runs["status"] == "error").all()) and not expected <= ended
+    told = SavedEvals(saved, expected, pending, saved_again=timeline.definitions.saved_again)
+    if is_now:
+        told = judge_saved(now, timeline, expected, pending, going)
     return Sides(
         candidate=check_results(now, "candidate").collect(),
         baseline=None
@@ -141,16 +146,17 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now
         else check_results(timeline.results.filter(is_baseline), "baseline").collect(),
         history=check_results(earlier, "history").collect(),
         timeline=timeline,
-        saved=judge_saved(now, timeline, expected, pending, going)
-        if is_now
-        else SavedEvals(saved, expected, pending, saved_again=timeline.definitions.saved_again),
+        saved=replace(told, deleted=deleted, read_at=source.client.api_time),
         read=ReadRuns(
             why=plan.candidate.why,
             against=_say_against(plan),
             plan=plan.table,
             horizon=plan.horizon,
             after_gaps=plan.after_gaps,
-            unnamed=max(0, lost - open_ones),
+            unnamed=lost[0],
+            gone_failures=max(0, lost[1] - explained),
+            unlisted=unlisted,
+            is_list_whole=is_list_whole,
             waiting=count_waiting(plan.candidate.runs),
             newer=_list_newer(plan, timeline, source) if is_now else (),
             could_not_run=is_cut,
@@ -161,9 +167,46 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now
             *(_note_tried(tried) if is_now else ()),
             *_note_invalid(saved),
             *_note_unseen(timeline, source),
-            *_note_deleted(missing - open_ones),
+            *_note_deleted(lost[2]),
         ),
     )
+
+
+def _choose_checked(plan: ReadingPlan, now: pl.DataFrame) -> pl.DataFrame:
+    """The runs that have to add up: not those that were cut short after the checked ones."""
+    is_checked = pl.col("run_id").is_in(plan.candidate.runs["run_id"].implode())
+    is_judged = pl.col("run_id").is_in(now["run_id"].implode()) & (pl.col("status") == "completed")
+    return plan.read.filter(is_checked | is_judged)
+
+
+def _find_deleted(
+    plan: ReadingPlan, results: pl.DataFrame, source: Source
+) -> tuple[frozenset[str], int, bool]:
+    """The deleted evals with results, how many others are not saved, whether the list is whole.
+
+    If so many lack that only some were asked for, the newest whole run with all of its results
+    tells of the others: it has every eval that was saved when it began.
+    """
+    is_saved = pl.col("eval_id").is_in(source.saved["eval_id"].implode())
+    last = results.filter(~is_saved).group_by("eval_id").agg(MOMENT.max().alias("at"))
+    missing = last.sort(-pl.col("at").to_physical(), "eval_id", nulls_last=True)
+    deleted, is_whole = find_deleted(source.client, [*missing["eval_id"]])
+    if is_whole and len(deleted) < missing.height:
+        sizes = results.group_by("run_id").agg(n=pl.col("eval_id").n_unique())
+        whole = plan.read.filter(scope="workflow", status="completed").join(sizes, on="run_id")
+        newest = whole.filter(pl.col("n") >= pl.col("total_evals"))["created_at"].max()
+        deleted |= {*missing.filter(pl.col("at") < pl.lit(newest, MOMENT_TYPE))["eval_id"]}
+    return deleted, missing.height - len(deleted), is_whole
+
+
+def _find_recent(
+    plan: ReadingPlan, checked: pl.DataFrame, results: pl.DataFrame, deleted: frozenset[str]
+) -> frozenset[str]:
+    """The deleted evals that ran since the whole run before: they may have been in the checked."""
+    before = pl.col("created_at") < checked["created_at"].min()
+    since = plan.read.filter(before, scope="workflow")["created_at"].max()
+    recent = results.filter(pl.col("run_created_at") >= pl.lit(since, MOMENT_TYPE))
+    return deleted.intersection(recent["eval_id"])
 
 
 def _list_going(plan: ReadingPlan, source: Source) -> pl.DataFrame:

@@ -186,7 +186,10 @@ class Source:
         )
         self.unread += len(fetched.problems)
         its = fetched.frame
-        return its if saved is None else its.with_columns(eval_columns(saved))
+        if saved is None:
+            return its
+        named = its.with_columns(eval_columns(saved))
+        return named.with_columns(pl.coalesce("eval_name", its["eval_name"]))
 
     def read_edits(self, blocks: Sequence[str]) -> pl.DataFrame | None:
         """The history of some blocks, an ERAS frame; None if the API does not give it."""

@@ -85,11 +85,12 @@ def set_against(sides: Sides, plan: ReadingPlan, versions: Versions, timeline: T
         its = history.filter(pl.col("block_id").is_in([*differing]))
         history = _choose_coded(its, differing, how="anti")
     words = _find_words(sides.saved.evals, told, candidate, earlier, is_past=is_past)
-    notes, unnamed = _note_versions(words, names, told, candidate), sides.read.unnamed
+    notes, read = _note_versions(words, names, told, candidate), sides.read
     if is_past:  # its newest whole run has to add up
         newest = candidate.filter(run_scope="workflow").sort(MOMENT)["run_id"].tail(1)
         run = plan.read.filter(pl.col("run_id").is_in(newest.implode()))
-        unnamed, _ = count_lost(run, results)
+        unnamed, failures, _ = count_lost(run, results)
+        read = replace(read, unnamed=unnamed, gone_failures=failures)
     return replace(
         sides,
         candidate=candidate,
@@ -98,11 +99,10 @@ def set_against(sides: Sides, plan: ReadingPlan, versions: Versions, timeline: T
         saved=replace(sides.saved, words=words),
         notes=(*sides.notes, *notes),
         read=replace(
-            sides.read,
-            against=" and nothing else" if is_past else sides.read.against,
+            read,
+            against=" and nothing else" if is_past else read.against,
             versions=names,
             named=names[1],
-            unnamed=unnamed,
             unknown=_say_unknown(before, now, told, names),
             lacking=_say_lacking(timeline),
         ),

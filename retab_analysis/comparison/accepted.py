@@ -159,7 +159,11 @@ def choose_accepted(
 
 
 def name_by_id(stories: Iterable[Story]) -> dict[str, str | None]:
-    return {each.id: each.name for each in stories}
+    """The names of evals by their ids; a name belongs to its saved eval, not to a deleted one."""
+    told = [*stories]
+    saved = {each.name for each in told if each.transition != "removed"}
+    is_free = {each.id: each.transition != "removed" or each.name not in saved for each in told}
+    return {each.id: each.name if is_free[each.id] else None for each in told}
 
 
 def accept_in_session(given: GivenAccepted) -> None:

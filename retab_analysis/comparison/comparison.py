@@ -564,6 +564,11 @@ class Comparison(Guided, called="verdict"):
         return self.evals.filter(pl.col("eval_id").is_in(ids))
 
     @property
+    def removed(self) -> pl.DataFrame:
+        """The rows of ``evals`` that were deleted; of two frames, those the candidate lacks."""
+        return self.evals.filter(transition="removed")
+
+    @property
     def next_step(self) -> NextStep | None:
         """The next step: a ``.sentence`` and the ``.code`` to type; None if there is none."""
         return self._compared.find_step(self._compared.judged)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from retab_analysis.comparison.accepted import find_evals
-from retab_analysis.comparison.detail import ACCEPTED, BROKE, WORDS, list_stories, say_since
+from retab_analysis.comparison.detail import (
+    ACCEPTED,
+    BROKE,
+    WORDS,
+    list_stories,
+    say_removed,
+    say_since,
+)
 from retab_analysis.comparison.findings import SHORT_LABEL, Finding, find
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.next_step import Steps
@@ -85,9 +92,8 @@ def _find_doubts(
 
 def _list_notes(facts: VerdictFacts) -> Iterator[str]:
     removed = [each for each in facts.stories if each.transition == "removed"]
-    # While results are still to come, an eval may not be gone.
-    if removed and not facts.sides.read.waiting[0] and "removed" not in facts.rule.fail_on:
-        yield f"{len(removed)} {WORDS['removed'].word}: {list_stories(removed)}."
+    if removed and "removed" not in facts.rule.fail_on:
+        yield say_removed(removed, facts.year)
     if facts.said_old:
         yield f"{facts.said_old.replace(': ', ', ')}: {list_stories(facts.old)}."
     if left := [each for each in facts.of(*BROKEN) if not facts.rule.names(each)]:

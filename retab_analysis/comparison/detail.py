@@ -103,7 +103,7 @@ LONGEST_NAME = 200
 """The longest name in a sentence."""
 _LONGEST = 120  # of a value
 _SHORT = 60  # an object up to this length is shown as it is
-_PATHS, _DAYS = 20, 4
+_PATHS, _DAYS, _NAMED = 20, 4, 3
 _LONG_TEXT = 30  # in longer texts single words are marked, not the whole
 
 
@@ -406,12 +406,12 @@ def say_reason(story: Story, year: int | None) -> str | None:
         "not_comparable": f"{story.edited or 'eval'} edited: earlier results say nothing about it",
         "same_code": "its block has the same code in both versions",
         "not compared": "no known result on the code of both versions",
-        "added": f"no earlier result; {state} now",
-        "removed": "not among the results"
-        if story.saved.is_there is None
-        else "not saved any more",
+        "added": f"no earlier result; {state} now{_say_namesake(story, year)}",
+        "removed": f"deleted; {_say_were([story], year)}"
+        if story.saved.is_deleted
+        else "not among the results",
         "incomplete": _say_missing(story),
-        "stale": _say_stale(story),
+        "stale": f"{_say_stale(story)}{_say_namesake(story, year)}",
     }
     return said[kind]
 
@@ -449,6 +449,33 @@ def _say_stale(story: Story) -> str:
         "saved": "was saved again and has not run since",
     }
     return said.get(story.saved.stale or "", f"has not run since the edit of {where}")
+
+
+def say_removed(evals: Sequence[Story], year: int | None) -> str:
+    """The evals that were deleted, and what they were; or those that a candidate lacks."""
+    n, names = len(evals), list_stories(evals, _NAMED)
+    if not evals[0].saved.is_deleted:
+        return f"{n} {WORDS['removed'].word}: {names}."
+    were = f"{count_noun(n, 'eval')} {agree(n, 'were')} deleted"
+    return f"{were} ({_say_were(evals, year)}): {names}."
+
+
+def _say_were(deleted: Sequence[Story], year: int | None) -> str:
+    """What deleted evals were, and when they ran last."""
+    n = sum(each.reading.is_broken for each in deleted)
+    moments = [at for each in deleted if (at := each.last_at) is not None]
+    broken = f"{n if deleted[1:] else 'it'} {agree(n, 'were')} broken; " if n else ""
+    return f"{broken}last run {say_day(max(moments), year) if moments else 'not known'}"
+
+
+def _say_namesake(story: Story, year: int | None) -> str:
+    """The deleted eval that had the name of a new one; it was deleted after its last run."""
+    if (other := story.namesake) is None:
+        return ""
+    at, until, day = other.last_at, story.saved.read_at, ""
+    if at is not None and until is not None:
+        day = f" {'on' if at.date() == until.date() else 'since'} {say_day(at, year)}"
+    return f"; an eval of this name was deleted{day}{', broken' * other.reading.is_broken}"
 
 
 def _say_missing(story: Story) -> str:

@@ -64,12 +64,12 @@ def _say_compared(facts: VerdictFacts) -> str:
 
 
 def _say_unknown(facts: VerdictFacts) -> str | None:
-    n = sum(bool(each.unknown) for each in facts.stories)
-    found = {word for each in facts.stories for word in each.unknown}
+    n = sum(bool(each.unknown) for each in facts.there)
+    found = {word for each in facts.there for word in each.unknown}
     if not n:
         return None
     what = " or ".join(word for word in ("inputs", "condition", "expected value") if word in found)
-    of = count_noun(len(facts.stories), "eval")
+    of = count_noun(len(facts.there), "eval")
     said = f"Whether the {what} of {n:,} of {of} changed is not known"
     return f"{said}; {'it is' if n == 1 else 'they are'} compared as if nothing had."
 

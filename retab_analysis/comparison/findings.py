@@ -264,7 +264,7 @@ class Missing(Finding, frozen=True, kw_only=True, tag="missing"):
         have, block = self.agree("have"), _name_blocks(self.evals, label)
         if self.why == "could not run":
             errors = self.facts.states.count("error")
-            none = sum(not each.state for each in self.facts.stories)
+            none = sum(not each.state for each in self.facts.there)
             said = [f"{self.passed} of {self.of} passed"]
             said += [count_noun(errors, "error")] if errors else []
             said += [f"{none} {agree(none, 'have')} {NO_RESULT}"] if none else []
@@ -300,7 +300,7 @@ def _find_missing(facts: VerdictFacts) -> Iterator[Finding]:
     missing = tuple(each for each in facts.of("incomplete") if each not in lost)
     passed, of = facts.passing
     if lost:
-        every = of + sum(not each.state for each in facts.stories)
+        every = of + sum(not each.state for each in facts.there)
         its = Missing(
             facts=facts, evals=lost, mark=GRAVE, why="could not run", passed=passed, of=every
         )
@@ -322,12 +322,12 @@ def _find_missing(facts: VerdictFacts) -> Iterator[Finding]:
 
 def _find_why(facts: VerdictFacts, missing: Sequence[Story]) -> Why | None:
     cancelled = {each.block_id for each in missing if each.state == "cancelled"}
-    its = {each for each in facts.stories if each.block_id in cancelled}
+    its = {each for each in facts.there if each.block_id in cancelled}
     if missing and not any(each.saved.is_valid for each in missing):
         return "does not fit"
     if len(cancelled) == 1 and its == {*missing} and all(s.ran_on_new_code for s in its):
         return "cancelled"
-    if facts.apart and not facts.stories:
+    if facts.apart and not facts.there:
         return None
     if not facts.is_decided and ("cancelled" in facts.states or not facts.of("newly_errored")):
         return "nothing decided"
@@ -335,20 +335,32 @@ def _find_why(facts: VerdictFacts, missing: Sequence[Story]) -> Why | None:
 
 
 class DoesNotAddUp(Finding, frozen=True, kw_only=True, tag="does_not_add_up"):
-    """Results that the candidate's runs lack, or that contradict their counts."""
+    """So many results or evals that an answer of the API should have, and lacks.
 
-    results: int
+    They fail the gate, unless they are in ``doubt``, in words.
+    """
+
+    n_lost: int
+    doubt: str = ""
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
-        said = f"{count_noun(self.results, 'result')} of the run missing or miscounted"
-        return Said(said, calm="")
+        if self.doubt:
+            strong = f"{self.doubt[0].upper()}{self.doubt[1:]}"
+            return Said(strong, calm=f"{self.facts.nothing} else {BROKE}")
+        return Said(self._say_lost(" of the run"), calm="")
 
     def say_beside(self, mark: Mark) -> str:
-        return f"{count_noun(self.results, 'result')} missing or miscounted" * (mark == OPEN)
+        return self._say_lost() * (mark == OPEN and not self.doubt)
+
+    def say_doubt(self, evals: Sequence[Story]) -> str:
+        return self.doubt
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        return (f"The run does not add up: {self.say_beside(OPEN)}.",)
+        return (f"The run does not add up: {self._say_lost()}.",) * (not self.doubt)
+
+    def _say_lost(self, of: str = "") -> str:
+        return f"{count_noun(self.n_lost, 'result')}{of} missing or miscounted"
 
 
 class AgainstRule(Finding, frozen=True, kw_only=True, tag="against_rule"):
@@ -503,7 +515,7 @@ class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
         its = self.blocks.idle or self.blocks.going
         names = {each.block_id for each in its}
         said = f"{_name_blocks(its, label)} {agree(len(names), 'were')} edited"
-        of = sum(each.block_id in names for each in self.facts.stories)
+        of = sum(each.block_id in names for each in self.facts.there)
         return said, len(names), len(its), of
 
     def _say_blocks(self, label: int) -> Said:
@@ -677,7 +689,7 @@ class NothingBroke(Finding, frozen=True, kw_only=True, tag="nothing_broke"):
 def _find_passing(facts: VerdictFacts) -> Iterator[Finding]:
     """What passes, if anything was compared, and whether two versions differ."""
     never, same = facts.apart["not compared"], facts.apart["same_code"]
-    unknown, is_empty = facts.sides.read.unknown, bool(facts.apart) and not facts.stories
+    unknown, is_empty = facts.sides.read.unknown, bool(facts.apart) and not facts.there
     if unknown or is_empty:
         mark = IDLE if unknown or never else GOOD
         yield TwoVersions(facts=facts, mark=mark, same=same, never=never, unknown=unknown)
@@ -715,7 +727,7 @@ def find(facts: VerdictFacts) -> list[Finding]:
     saved evals.
     """
     saved, (left, of) = facts.sides.saved.evals, facts.sides.read.waiting
-    if saved is not None and saved.is_empty():
+    if saved is not None and saved.is_empty() and not facts.sides.read.unlisted:
         return [NoSavedEval(facts=facts, mark=IDLE, look=Steps.save)]
     if left:
         failing = sum(each.fails for each in facts.counted)
@@ -735,8 +747,22 @@ def _find_urgent(facts: VerdictFacts) -> Iterator[Finding]:
         yield InError(facts=facts, evals=always, is_always=True, look=Steps.fix)
     yield from _find_missing(facts)
     if lost := facts.sides.read.unnamed:
-        yield DoesNotAddUp(facts=facts, mark=OPEN, results=lost, run=Steps.run_all)
+        yield DoesNotAddUp(facts=facts, mark=OPEN, n_lost=lost, run=Steps.run_all)
     yield from _find_ruled(facts)
+
+
+def _find_lost(facts: VerdictFacts) -> Iterator[Finding]:
+    """What the list of saved evals lacks, and what went with deleted evals."""
+    read = facts.sides.read
+    if n := read.unlisted:
+        doubt = "the list of saved evals is not whole"
+        if read.is_list_whole:
+            doubt = f"{count_noun(n, 'eval')} may have been deleted"
+        again = partial(Steps.check_again, sentence="Check again")
+        yield DoesNotAddUp(facts=facts, mark=OPEN, n_lost=n, doubt=doubt, look=again)
+    if n := read.gone_failures:
+        doubt = f"{count_noun(n, 'failure')} of the run {agree(n, 'are')} not there any more"
+        yield DoesNotAddUp(facts=facts, mark=OPEN, n_lost=n, doubt=doubt, run=Steps.run_all)
 
 
 def _find_open(facts: VerdictFacts) -> Iterator[Finding]:
@@ -753,6 +779,7 @@ def _find_open(facts: VerdictFacts) -> Iterator[Finding]:
     if once := tuple(each for each in errors if each.is_undecided):
         settle = partial(Steps.settle, evals=once)
         yield InError(facts=facts, evals=once, mark=OPEN, is_always=False, run=settle)
+    yield from _find_lost(facts)
     if facts.stale:
         yield Unrun.make(facts)
     if unseen := tuple(s for s in facts.counted if s.saved.is_unseen and s.saved.word is None):

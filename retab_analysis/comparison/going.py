@@ -221,7 +221,7 @@ def _say_news(facts: VerdictFacts, marks: Mapping[str, Mark], is_edited: bool) -
     """What is new, and what is known of the broken evals, or of all if none is."""
     broken = facts.of(*BROKEN)
     news = [each for each in marks.values() if each.is_news]
-    if not facts.stories:
+    if not facts.there:
         yield _count_news(marks.values(), " so far") or "nothing fails so far"
         return
     before = " that passed before" if is_edited else " that passed"

@@ -71,7 +71,10 @@ class ReadRuns:
     plan: pl.DataFrame | None = None
     horizon: datetime | None = None  # rows before it only tell since when
     after_gaps: frozenset[str] = frozenset()  # runs before which some were not read
-    unnamed: int = 0  # results that are missing from the candidate's runs, or contradict these
+    unnamed: int = 0  # failures that the candidate's runs count, and that contradict their results
+    gone_failures: int = 0  # failures that they count, and that are gone with deleted evals
+    unlisted: int = 0  # evals with results that the list of saved evals lacks, not known as deleted
+    is_list_whole: bool = True  # False if the API still has one of these
     waiting: tuple[int, int] = (0, 0)  # how many results are still to come, of how many
     newer: tuple[NewerRun, ...] = ()
     could_not_run: bool = (

@@ -53,7 +53,9 @@ class Suite:
         return Suite(stories, rates, self.documents.filter(counted))
 
     def test(self, alpha: float) -> SuiteTest:
-        kept = self.rates.is_comparable()
+        gone = [each.id for each in self.stories if each.transition == "removed"]
+        is_gone = self.documents["eval_id"].is_in(gone).to_numpy()
+        kept = self.rates.is_comparable() & ~is_gone
         clusters = _find_clusters(self.documents["documents"].filter(pl.Series(kept)))
         change = suite_change(self.rates.take(kept), clusters, alpha)
         return SuiteTest(Counter(each.transition for each in self.stories), change, alpha)

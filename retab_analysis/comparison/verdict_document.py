@@ -29,6 +29,7 @@ from retab_analysis.comparison.detail import (
     name_eval,
     say_got,
     say_reason,
+    say_removed,
     say_saved_again,
     say_short,
     say_since,
@@ -114,7 +115,7 @@ def write_context(facts: VerdictFacts) -> Iterator[Span]:
     if name or ids:
         yield Span(one_line(name or ids[0]), title=", ".join(map(one_line, ids)))
     yield from write_versions(facts) if facts.versions else _write_run(facts)
-    yield Span(count_noun(len(facts.stories) + facts.apart.total(), "eval"))
+    yield Span(count_noun(len(facts.there) + facts.apart.total(), "eval"))
 
 
 def write_versions(facts: VerdictFacts) -> Iterator[Span]:
@@ -159,11 +160,18 @@ class _Writer:
 
     def notes(self) -> Iterator[Line]:
         facts = self.facts
-        yield from (write_line(note) for note in facts.notes if note)
+        yield from (write_line(note) for note in (*facts.notes, self._deleted) if note)
         called = facts.of(*BROKEN)
         documents = {list_documents(each) for each in called}
         if len(called) > 1 and len(documents) == 1 and list_documents(called[0]):
             yield write_line(f"All {len(called)} read one document: {list_documents(called[0])}.")
+
+    @property
+    def _deleted(self) -> str:
+        """If evals were deleted since they were judged, the gate's note about the deleted ones."""
+        deleted = [each for each in self.facts.of("removed") if each.saved.is_deleted]
+        is_news = any(each.present for each in deleted)
+        return say_removed(deleted, self.facts.year) if is_news else ""
 
     # Cards
 
@@ -271,7 +279,7 @@ class _Writer:
     def _title(self, cause: str, evals: list[Story]) -> Line:
         blocks = {name_block(each) for each in evals}
         block = blocks.pop() if len(blocks) == 1 else ""
-        total = sum(each.block_id == evals[0].block_id for each in self.facts.stories)
+        total = sum(each.block_id == evals[0].block_id for each in self.facts.there)
         broke = f"{len(evals)} of its {count_noun(total, 'eval')} {BROKE}"
         goes_on = self.facts.sides.read.waiting[0] > 0
         if not block or total <= 1 or goes_on:
@@ -389,7 +397,7 @@ class _Writer:
         yield Folded("how", "How this was compared, and how sure it is", None, tuple(sentences))
         gate = self.gate
         rule = [f"The rule of the gate: {gate.rule}."] if gate.rule else []
-        told = [*gate.reasons, *rule, *gate.notes]
+        told = [*gate.reasons, *rule, *(each for each in gate.notes if each != self._deleted)]
         if told:
             title = "Why the gate fails" if gate.reasons else "The gate"
             lines = tuple(Note(write_line(one_line(each))) for each in told)

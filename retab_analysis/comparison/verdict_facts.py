@@ -73,6 +73,11 @@ class VerdictFacts:
         """The evals that have not run as they are now, those that broke before too."""
         return [*self.of("stale"), *(each for each in self.old if each.saved.stale)]
 
+    @cached_property
+    def there(self) -> list[Story]:
+        """The evals without the deleted ones."""
+        return [each for each in self.stories if each.transition != "removed"]
+
     def of(self, *transitions: str) -> list[Story]:
         """The evals of some transitions, without the accepted ones."""
         return [each for each in self.counted if each.transition in transitions]
@@ -232,8 +237,8 @@ class VerdictFacts:
         return WORDS["first pass" if story.passes_in_the_end else "first failure"]
 
     def counts(self) -> list[Count]:
-        """How many evals there are of each kind of word; together they are all evals."""
-        numbers = Counter(self.word_of(each).key for each in self.stories)
+        """How many evals there are of each kind of word; together they are all evals there are."""
+        numbers = Counter(self.word_of(each).key for each in self.there)
         numbers.update({WORDS[word].key: n for word, n in self.apart.items()})
         known = {each.key: each for each in reversed([*WORDS.values()])}
         order = [*dict.fromkeys(each.key for each in WORDS.values())]

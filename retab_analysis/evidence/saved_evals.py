@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 
 import polars as pl
 
@@ -30,15 +29,13 @@ class SavedEvals:
     saved_again: Mapping[str, datetime] = field(default_factory=dict)  # and maybe edited, and when
     on_way: Mapping[str, str] = field(default_factory=dict)  # evals that a run tests now, and which
     words: Mapping[str, Transition] = field(default_factory=dict)  # that two versions decide
+    deleted: frozenset[str] = frozenset()  # evals with results that are not saved any more
+    read_at: datetime | None = None  # when the saved evals were read
 
-    @cached_property
-    def _ids(self) -> frozenset[str] | None:
-        return None if self.evals is None else frozenset(self.evals["eval_id"])
-
-    def of(self, eval_id: str, *, was_there: bool = True) -> SavedNow:
+    def of(self, eval_id: str) -> SavedNow:
         stale = self.stale.get(eval_id)
         return SavedNow(
-            is_there=None if self._ids is None else eval_id in self._ids,
+            is_deleted=None if self.evals is None else eval_id in self.deleted,
             is_expected=stale != "never" and (self.expected is None or eval_id in self.expected),
             is_pending=eval_id in self.pending,
             is_valid=eval_id not in self.invalid,
@@ -46,8 +43,8 @@ class SavedEvals:
             stale=stale,
             is_unseen=eval_id in self.unseen,
             saved_again_at=self.saved_again.get(eval_id),
-            was_there=was_there,
             word=self.words.get(eval_id),
+            read_at=self.read_at,
         )
 
 
@@ -199,8 +196,15 @@ def _find_on_way(runs: pl.DataFrame, timeline: Timeline) -> dict[str, str]:
     return found
 
 
-def count_lost(runs: pl.DataFrame, results: pl.DataFrame) -> tuple[int, int]:
-    """How many failures and errors the runs count but lack; how many other results they lack."""
+def count_lost(
+    runs: pl.DataFrame, results: pl.DataFrame, open_ones: int = 0
+) -> tuple[int, int, int]:
+    """What some runs count and their results do not show, apart from ``open_ones``.
+
+    These are so many results of saved evals. Of the others: the failures that contradict the
+    results that are there; the failures that are gone with evals that were deleted since; and all
+    results that are gone with them.
+    """
     names = ("failed", "blocked", "error")
     its = results.unique(("run_id", "eval_id"), keep="last").group_by("run_id")
     shown = its.agg(pl.len(), *((pl.col("state") == n).sum().alias(f"{n}_shown") for n in names))
@@ -208,5 +212,6 @@ def count_lost(runs: pl.DataFrame, results: pl.DataFrame) -> tuple[int, int]:
     lost = [(pl.col(n) - pl.col(f"{n}_shown").fill_null(0).cast(pl.Int64)).clip(0) for n in names]
     there = pl.col("len").fill_null(0).cast(pl.Int64)
     absent = (pl.col("total_evals") - there).clip(0).filter(status="completed")
-    failures, missing = ended.select(pl.sum_horizontal(lost).sum(), absent.sum()).row(0)
-    return int(failures), max(0, int(missing - failures))
+    told = ended.select(pl.sum_horizontal(lost).sum(), absent.sum()).row(0)
+    failures, gone = (max(0, int(each) - open_ones) for each in told)
+    return max(0, failures - gone), min(failures, gone), gone

@@ -143,7 +143,7 @@ class Reading(Struct, frozen=True, gc=False):
 class SavedNow(Struct, frozen=True, gc=False):
     """Facts about the saved eval; None if the saved evals are not known."""
 
-    is_there: bool | None = None
+    is_deleted: bool | None = None
     is_expected: bool = True  # whether the candidate ought to have a result of it
     is_pending: bool = False  # whether a result is still to come
     is_valid: bool = True
@@ -151,8 +151,8 @@ class SavedNow(Struct, frozen=True, gc=False):
     stale: str | None = None  # why it did not run as it is now: its block or eval was edited, never
     is_unseen: bool = False  # whether it ran, and nothing tells whether its block was edited since
     saved_again_at: datetime | None = None  # its last save, if it ran before and may be edited
-    was_there: bool = True  # whether its baseline has it
     word: Transition | None = None  # its transition, if two versions decide it
+    read_at: datetime | None = None  # when the saved evals were read
 
 
 NOTHING_READ, NOTHING_SAVED = Reading(), SavedNow()
@@ -185,6 +185,7 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     saved: SavedNow = NOTHING_SAVED
     has_own_past: bool = True  # whether it is compared with its own past, not with a baseline
     is_beyond_gap: bool = False  # whether unread runs lie before it got worse
+    namesake: Story | None = None  # of a new one: the deleted eval that had its name
     transition: str = ""  # a Transition
 
     # Its results
@@ -266,6 +267,11 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     def last(self) -> Outcome | None:
         """Its last decided outcome with its present definition."""
         return self.decided[-1] if self.decided else None
+
+    @property
+    def last_at(self) -> datetime | None:
+        """When it ran last."""
+        return max((at for each in self.outcomes if (at := each.moment)), default=None)
 
     @property
     def has_moved(self) -> bool:
@@ -388,6 +394,10 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     # Conclusions
 
     @property
+    def is_new(self) -> bool:
+        return self.transition == "added" or self.saved.stale == "never"
+
+    @property
     def p_called(self) -> float | None:
         """The probability that decides its transition: by its whole history if that is certain."""
         reading = self.reading
@@ -401,7 +411,7 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         None if it was not decided now; but if it stays broken, it keeps the last one.
         """
         is_told = self.is_decided or self.transition in BROKEN
-        if self.transition == "same_code":
+        if self.transition in ("same_code", "removed"):
             return None
         return self.reading.p_regressed if is_told else None
 

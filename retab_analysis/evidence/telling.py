@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 from msgspec.structs import replace
 
-from retab_analysis.evidence.comparable import BASELINE, CANDIDATE, Ledger, collect, combine_sides
+from retab_analysis.evidence.comparable import BASELINE, Ledger, collect, combine_sides
 from retab_analysis.evidence.saved_evals import SavedEvals
 from retab_analysis.evidence.since import Findings, weigh
 from retab_analysis.evidence.story import Outcome, Reading, Side, Story, first_known
@@ -64,12 +64,13 @@ def tell(
     readings = findings.read(own_past=own_past)
     failed = [[e for e in its if e.is_present and e.state in NOT_PASSING][-1:] for its in outcomes]
     shown = _read_shown(ledger, (*held, *now, *failed))
-    there = _list_there(ledger)
     stories = []
     about = ledger.evals.select("eval_id", "eval_name", "path", "condition_kind")
     for index, (eval_id, name, path, kind) in enumerate(about.iter_rows()):
-        known = saved.of(eval_id, was_there=eval_id in there)
+        known = saved.of(eval_id)
         was, is_now = _sum_up(held[index], shown), _sum_up(now[index], shown)
+        if known.is_deleted:
+            is_now = None
         if known.word == "same_code":
             was = is_now
         either = [side for side in (is_now, was) if side is not None]
@@ -96,6 +97,8 @@ def tell(
         if transition := find_transition(told):
             stories.append(replace(told, transition=transition))
     stories += _list_unread(saved, ledger.evals["eval_id"])
+    gone = {each.name or "": each for each in stories if each.saved.is_deleted and each.name}
+    stories = [replace(s, namesake=gone.get(s.name or "")) if s.is_new else s for s in stories]
     return Told(ledger, tuple(sorted(stories, key=_find_place)))
 
 
@@ -221,17 +224,6 @@ def _combine(states: Sequence[str]) -> str:
 def _find_median(numbers: Sequence[float | None]) -> float | None:
     known = [each for each in numbers if each is not None]
     return median(known) if known else None
-
-
-def _list_there(ledger: Ledger) -> frozenset[str]:
-    """The evals of the baseline; without one, of the newest earlier run of the whole workflow."""
-    rows = ledger.results
-    before = rows.filter(side=BASELINE)
-    if before.is_empty():
-        earlier = rows.filter(pl.col("side") != CANDIDATE)
-        newest = earlier.filter("is_whole").tail(1)["run_id"]
-        before = earlier.filter(pl.col("run_id").is_in(newest.implode()))
-    return frozenset(ledger.evals[before["eval"].unique()]["eval_id"])
 
 
 def _is_beyond_gap(

@@ -9,6 +9,7 @@ import math
 from datetime import datetime
 from typing import NamedTuple
 
+from retab_analysis.evidence.comparable import BASELINE
 from retab_analysis.evidence.story import Share, Story
 from retab_analysis.vocabulary import (
     BROKEN,
@@ -30,9 +31,11 @@ def find_transition(story: Story) -> Transition | None:
     has_now = s.is_decided or bool(s.errors)
     last_state = s.state if s.last is None else s.last.state
     still_broken: Transition = "newly_blocked" if last_state == "blocked" else "regressed"
-    # It is not saved any more (without a list of saved evals: not there), and was not run.
-    if not s.saved.is_there and not s.present:
-        return "removed" if s.saved.was_there else None
+    # It was deleted, whatever ran. Frames tell only what the baseline had.
+    if s.saved.is_deleted:
+        return "removed"
+    if s.saved.is_deleted is None and not s.present:
+        return "removed" if any(each.side == BASELINE for each in s.outcomes) else None
     # It was never decided before.
     if not s.is_known_before and s.is_decided and not s.is_comparable and not s.saved.stale:
         return "added"

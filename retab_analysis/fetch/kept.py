@@ -8,24 +8,30 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import polars as pl
 
 from retab_analysis.decode import Problems
+from retab_analysis.errors import NotFoundError
 from retab_analysis.fetch.edits import read_history as list_history
+from retab_analysis.fetch.lists import read_eval
 from retab_analysis.fetch.paging import Fetched
 from retab_analysis.fetch.params import RunList
 from retab_analysis.fetch.results import list_results, with_runs
+from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress
 from retab_analysis.schema import ERAS, RESULTS
 from retab_analysis.transport import Client
 
 MOST_RUNS = 300
 MOST_BYTES = 64 * 2**20
+MOST_ASKED = 10
+"""So many evals that the list of saved ones lacks are asked for at a look."""
 _STATES = ("passed", "failed", "blocked", "error", "cancelled")
 _COUNTS = ("status", "total_evals", *_STATES, "completed", "completed_at")
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -37,7 +43,6 @@ class _RunResults:
 
     results: pl.DataFrame
     counts: tuple[Any, ...]
-    saved: frozenset[str]
     created_at: datetime
     size: int
 
@@ -48,6 +53,8 @@ class _Shelf:
 
     runs: dict[str, _RunResults] = field(default_factory=dict)
     histories: dict[tuple[str, str], tuple[object, pl.DataFrame]] = field(default_factory=dict)
+    names: dict[str, str | None] = field(default_factory=dict)  # of evals that were saved once
+    deleted: set[str] = field(default_factory=set)  # evals that the API does not have any more
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def put(self, run_id: str, kept: _RunResults) -> None:
@@ -74,18 +81,16 @@ def read_results(
 ) -> Fetched:
     """What ``list_results`` gives for a RUNS frame; it asks for the runs that are not kept.
 
-    If ``evals``, the saved evals, are known, the kept results of evals that were deleted meanwhile
-    are left out: the API does not have them any more.
+    Results stay when their eval is deleted, under the name that it had among the saved ``evals``.
     """
     shelf, counts = shelves.setdefault(client, _Shelf()), _list_counts(runs)
-    known = frozenset[str]() if evals is None else frozenset(evals["eval_id"])
+    if evals is not None:
+        shelf.names |= dict(evals["eval_id", "eval_name"].iter_rows())
     found = dict[str, pl.DataFrame]()
     for run_id in counts:
         kept = shelf.runs.get(run_id)
         if kept is not None and kept.counts == counts[run_id]:
-            gone = frozenset() if evals is None else kept.saved - known
-            is_gone = pl.col("eval_id").is_in([*gone])
-            found[run_id] = kept.results.filter(~is_gone) if gone else kept.results
+            found[run_id] = kept.results
     asked, problems = runs.filter(~pl.col("run_id").is_in([*found])), Problems()
     if not asked.is_empty():
         fetched = list_results(client, RunList.make(asked), strict=strict, progress=progress)
@@ -95,11 +100,24 @@ def read_results(
             results = found.get(run["run_id"])
             if results is not None and _is_whole(run, results):
                 at, size = run["created_at"] or _EARLIEST, int(results.estimated_size())
-                shelf.put(
-                    run["run_id"], _RunResults(results, counts[run["run_id"]], known, at, size)
-                )
+                shelf.put(run["run_id"], _RunResults(results, counts[run["run_id"]], at, size))
     in_order = (found[each] for each in counts if each in found)
-    return Fetched(with_runs(pl.concat([RESULTS.empty(), *in_order]), runs), problems)
+    its = with_runs(pl.concat([RESULTS.empty(), *in_order]), runs)
+    name = pl.col("eval_id").replace_strict(shelf.names, default=None, return_dtype=pl.String)
+    return Fetched(its.with_columns(eval_name=name), problems)
+
+
+def find_deleted(client: Client, evals: Sequence[str]) -> tuple[frozenset[str], bool]:
+    """Those of some evals that were deleted: the API answers 404 to their ids. It asks for ten.
+
+    False if it gives another answer for one of them.
+    """
+    gone = shelves.setdefault(client, _Shelf()).deleted
+    asked, outcomes = [e for e in evals if e not in gone][:MOST_ASKED], TaskOutcomes[object]()
+    run_all([partial(read_eval, client, e) for e in asked], client.max_concurrency, outcomes)
+    found = {asked[at] for at, e in outcomes.errors.items() if isinstance(e, NotFoundError)}
+    gone |= found
+    return frozenset(gone.intersection(evals)), len(found) == len(asked)
 
 
 def read_history(

@@ -110,6 +110,11 @@ def read_saved(client: Client | None, workflow_id: str, *, strict: bool = False)
     return _read_all(client_or_default(client), filters, EVALS, strict=strict)
 
 
+def read_eval(client: Client, eval_id: str) -> object:
+    path = f"{LISTS[EVALS.name][0]}/{quote_id('eval_id', eval_id)}"
+    return read_record(client, EVALS, path, eval_id)
+
+
 def _read_all(client: Client, filters: Params, table: Table, **how: Any) -> Fetched:
     path, order = LISTS[table.name]
     try:

@@ -178,16 +178,6 @@ def test_fixed_is_what_probably_got_better_and_the_rest_passes_again(
     assert row["reason"].startswith(said)
 
 
-def test_what_is_not_saved_any_more_is_removed_and_does_not_count() -> None:
-    api = LetteredApi({"a": "P" * 5 + "FFF.", **fine(6, 9)})
-    with api:
-        api.remove("a")
-        made = api.check()
-        assert (state(made), made.gate().ok) == ("removed", True)
-        api.run("." + "P" * 6)
-        assert state(api.check()) is None
-
-
 def test_a_saved_eval_that_is_not_valid_is_named_and_not_missed() -> None:
     api = LetteredApi({"a": "PPPP.", **fine(6, 5)})
     with api:

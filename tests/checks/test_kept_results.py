@@ -91,16 +91,14 @@ def test_a_run_that_goes_on_is_read_again(api: LetteredApi) -> None:
     assert [check(api)[1] for _ in range(2)] == [RUNS + 1, 1]
 
 
-def test_results_of_an_eval_that_was_deleted_since_are_left_out(api: LetteredApi) -> None:
+def test_results_of_an_eval_that_was_deleted_since_are_remembered(api: LetteredApi) -> None:
     check(api)
-    api.remove("broken")
-    for run in api.runs:
-        run.results = [each for each in api.evals if each != "broken"]
+    api.remove("broken", with_results=True)
     kept_ones, asked = check(api)
     fresh, _ = check(api, another(api))
     assert asked == 0
-    assert kept_ones.evals.equals(fresh.evals)
-    assert "broken" not in kept_ones.evals["eval_id"]
+    assert kept_ones.removed["eval_id"].to_list() == ["broken"]
+    assert {*fresh.evals["eval_id"]} == {*kept_ones.evals["eval_id"]} - {"broken"}
 
 
 def test_fetch_results_always_asks(api: LetteredApi) -> None:

@@ -88,12 +88,8 @@ class Suite:
         if not (there := [each for each in self.blocks if each not in alone]):
             return
         old = self.random.choice(there)
-        for run in self.api.runs:
-            left = [*run.letters] if run.results is None else run.results
-            if old in left:
-                run.results = [each for each in left if each != old]
         new = f"{old}'"
-        self.api.remove(old)
+        self.api.remove(old, with_results=True)
         self.api.evals = {**self.api.evals, new: ""}
         self.blocks[new] = self.blocks.pop(old)
         self.api.blocks = {**self.api.blocks, new: self.blocks[new]}

@@ -270,9 +270,12 @@ class LetteredApi:
         seen = itertools.count()
         self.broken[request] = lambda _: answer if after <= next(seen) < after + times else None
 
-    def remove(self, *evals: str) -> None:
-        """Delete saved evals, and with them the runs of each alone."""
+    def remove(self, *evals: str, with_results: bool = False) -> None:
+        """Delete saved evals, and with them the runs of each alone; or all of their results."""
         self._removed |= {*evals}
+        for run in self.runs if with_results else ():
+            left = [*run.letters] if run.results is None else run.results
+            run.results = [each for each in left if each not in evals]
         kept = [run for run in self.runs if run.eval_id not in evals]
         self._gone += len(self.runs) - len(kept)
         self.runs = kept

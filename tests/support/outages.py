@@ -24,8 +24,9 @@ ENDPOINTS = {
 }
 WAYS = ("403", "404", "500", "HTML", "empty", "half", "slow")
 Outage = tuple[str, str]
-# Half of a list of saved evals has no sign that it is not whole.
-OUTAGES: list[Outage] = [each for each in product(ENDPOINTS, WAYS) if each != ("evals", "half")]
+OUTAGES: list[Outage] = [*product(ENDPOINTS, WAYS)]
+AS_DELETED: set[Outage] = {("evals", "half"), ("results", "half")}
+"""Together these are the answers of an API after half of the evals were deleted."""
 
 
 def put_back_and_edited() -> LetteredApi:
