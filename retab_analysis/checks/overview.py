@@ -251,7 +251,7 @@ def _look_at(client: Client, workflow: Mapping[str, Any], span: Periods, *, tren
     verdict = make_verdict(Question(), kept, progress=False).comparison
     seen = _see(told, verdict, verdict.gate())
     seen = replace(seen, unwell=list_unwell(verdict, flow), labels=source.labels)
-    return add_runs(seen, kept, span, trends=trends)
+    return add_runs(seen, kept, span, [*verdict.removed["eval_id"]], trends=trends)
 
 
 def _see(told: Mapping[str, Any], verdict: Comparison, gate: Gate) -> Seen:

@@ -109,8 +109,11 @@ class Periods:
         return Trend(tuple(points), marks, outages_at, said=f"{what}: {now}")
 
 
-def add_runs(seen: Seen, kept: Memory, span: Periods, *, trends: bool) -> Seen:
-    """Add the runs of these periods; with trends also the rates of blocks, and all edits."""
+def add_runs(seen: Seen, kept: Memory, span: Periods, gone: list[str], *, trends: bool) -> Seen:
+    """Add the runs of these periods; with trends also the rates of blocks, and all edits.
+
+    ``gone`` are the ids of deleted evals.
+    """
     listing, source = kept.listing, kept.source
     listing.reach(span.starts[0] if trends else span.starts[-2])
     numbered = listing.present.with_columns(span.number("created_at"))
@@ -125,15 +128,14 @@ def add_runs(seen: Seen, kept: Memory, span: Periods, *, trends: bool) -> Seen:
     evals = results.group_by(keys).agg(n_evals=pl.col("eval_id").n_unique().cast(pl.Int64))
     blocks = source.saved["block_id"].drop_nulls().unique(maintain_order=True).to_list()
     eras = read_eras(source, blocks)
-    is_saved = pl.col("eval_id").is_in(source.saved["eval_id"].implode())
-    gone = results.filter(~is_saved, pl.col(PERIOD) >= len(span.starts) - 2).unique("eval_id")
+    its = results.filter(pl.col("eval_id").is_in(gone), pl.col(PERIOD) >= len(span.starts) - 2)
     return replace(
         seen,
         runs=runs,
         rates=rates.join(evals, on=keys, nulls_equal=True),
         eras=ERAS.empty() if eras is None else eras,
         read=(chosen.height, whole.height),
-        deleted=gone.select("eval_name", "eval_id").sort("eval_name", "eval_id").rows(),
+        deleted=its.select("eval_name", "eval_id").unique().sort("eval_name", "eval_id").rows(),
     )
 
 

@@ -37,6 +37,7 @@ LISTS["block versions"] = f"{BLOCKS}/versions"
 WHOLE = ("results", "evals")  # read to the end; of other lists the first page is enough
 PAGE, MOST_PAGES = 100, 100
 REFUSED = (400, 404, 405, 410, 422)  # statuses of what the API does not have
+SURE = {"sdk": "certain", "cli": "probable", "docs": "probable", "ours": "guessed"}
 FEW, NEARLY_ALL = 4, 0.9  # evals that tell about saves, and their share
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
 
@@ -51,8 +52,8 @@ class UnaskedError(Exception):
 
 def load_facts() -> list[Document]:
     text = files("retab_analysis.cli").joinpath("facts.toml").read_text("utf-8")
-    facts: list[Document] = tomllib.loads(text)["fact"]
-    return facts
+    facts = tomllib.loads(text)["fact"].items()
+    return [{"name": name, "sure": SURE[its["source"]], **its} for name, its in facts]
 
 
 @dataclass

@@ -149,7 +149,7 @@ def _leave_out(part: Part, keys: Collection[str]) -> Part:
 def _mark_part(part: Part, marks: Mapping[str, Mark], due: Collection[str]) -> Part:
     """A part with the marks of its evals; ``due`` are those whose result is to come."""
     evals = list_keys(part)
-    counts = Counter(_name(marks[each]) for each in evals if each in marks)
+    counts = Counter("same" if m.is_same else m.outcome for e in evals if (m := marks.get(e)))
     if not counts or not isinstance(part, Card | Folded):
         return part
     kinds = [each for each in _ONE if counts[each]]
@@ -169,10 +169,6 @@ _ONE = {
     "same": "the same again",
 }
 _SEVERAL = {"passes": "pass", "fails": "fail", "error": "in error", "same": "the same again"}
-
-
-def _name(mark: Mark) -> str:
-    return "same" if mark.is_same else mark.outcome
 
 
 def _count(kind: str, number: int) -> str:

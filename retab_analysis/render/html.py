@@ -274,7 +274,8 @@ class PageWriter:
         now, mark = None, None
         if self.page.columns and self.page.columns[-1].is_now:
             # Apart, because they change while all else stays.
-            mark = self.put(f"mark:{key}", "span", _write_mark(each.mark), class_="rv-marks")
+            said = tag("small", write_html_line(each.mark), class_="rv-mark") if each.mark else None
+            mark = self.put(f"mark:{key}", "span", said, class_="rv-marks")
             now = self.put(f"at:{key}", "b", write_now_cell(each)) if tried is None else None
         cells = (
             self._write_row(each, is_fold, now, mark)
@@ -417,10 +418,6 @@ def write_now(line: Line, status: str = "", seen: str = "") -> Html:
 def _write_far(far: float) -> Html:
     """How much has run again."""
     return tag("div", tag("i", style=f"width:{far:.1%}" if far else None), class_="rv-far")
-
-
-def _write_mark(mark: Line) -> Html | None:
-    return tag("small", write_html_line(mark), class_="rv-mark") if mark else None
 
 
 def _write_edits(edits: ChangeList) -> Iterator[Html]:

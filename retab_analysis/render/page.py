@@ -115,10 +115,6 @@ class TriesTable(DocumentTable):
     moments: tuple[TryColumn, ...] = ()
 
 
-def _nothing(_: str) -> Inside | None:
-    return None
-
-
 COLUMNS = (("name", "eval"), ("asserts", "asserts"), ("was", "was"), ("got", "got"))
 """The keys of the cells of a row and the titles of their columns."""
 
@@ -147,5 +143,5 @@ class ShownPage:
     titles: tuple[tuple[str, str], ...] = COLUMNS
     passing: str = ""
     folds: Mapping[str, str] = field(default_factory=dict)
-    inside: Callable[[str], Inside | None] = _nothing
+    inside: Callable[[str], Inside | None] = lambda _: None
     copies: tuple[tuple[str, str], ...] = ()  # texts that can be copied, by what the button says

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import pytest
-from support.inside import Asker, RecordingClient, Session, main
-from support.provenance import CLI, endpoints, facts, sdk_requests, undocumented
+from support.inside import SURE, Asker, RecordingClient, Session, main
+from support.provenance import CLI, endpoints, facts, sdk_requests, split_place, undocumented
 
 import retab_analysis as ra
-
-SURE = {"sdk": "certain", "cli": "probable", "docs": "probable", "ours": "guessed"}
 
 
 @pytest.mark.parametrize("kind", ["endpoint", "fact"])
 def test_each_has_a_source_which_says_how_sure_it_is(kind: str) -> None:
-    for each in facts()[kind]:
-        assert each["sure"] == SURE[each["source"]], each
+    for each in facts()[kind].values():
+        assert each["source"] in SURE, each
 
 
 def test_each_fact_says_what_follows_where_it_is_false() -> None:
-    for each in facts()["fact"]:
+    for name, each in facts()["fact"].items():
         assert each["says"].endswith(".")
-        assert each["otherwise"].endswith("."), each["name"]
-        assert hasattr(Asker, f"ask_{each['by']}") if "by" in each else "at" in each, each["name"]
-    names = [each["name"] for each in facts()["fact"]]
-    assert len({*names}) == len(names)
-    asked = {f"ask_{each['by']}" for each in facts()["fact"] if "by" in each}
+        assert each["otherwise"].endswith("."), name
+        assert hasattr(Asker, f"ask_{each['by']}") if "by" in each else "at" in each, name
+    asked = {f"ask_{each['by']}" for each in facts()["fact"].values() if "by" in each}
     assert asked == {name for name in vars(Asker) if name.startswith("ask_")}
 
 
@@ -33,9 +29,9 @@ def test_each_fact_says_what_follows_where_it_is_false() -> None:
 def test_the_vendors_own_clients_send_each_request(source: str) -> None:
     """Every test fails that sends a request or a parameter that is not in the file."""
     known = sdk_requests() if source == "sdk" else CLI
-    for each in facts()["endpoint"]:
+    for named, each in facts()["endpoint"].items():
         if each["source"] == source:
-            place = each.get("method", "GET"), each["path"]
+            place = split_place(named)
             assert place in known
             assert endpoints()[place] <= known[place], place
 

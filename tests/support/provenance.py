@@ -29,18 +29,22 @@ CLI: Sends = {
 
 
 @functools.cache
-def facts() -> dict[str, list[dict[str, Any]]]:
-    document: dict[str, list[dict[str, Any]]] = tomllib.loads(FACTS.read_text("utf-8"))
+def facts() -> dict[str, dict[str, dict[str, Any]]]:
+    document: dict[str, dict[str, dict[str, Any]]] = tomllib.loads(FACTS.read_text("utf-8"))
     return document
 
 
 @functools.cache
 def endpoints() -> Sends:
     """What ``facts.toml`` says that is sent: names of parameters, or of members of a body."""
-    return {
-        (each.get("method", "GET"), each["path"]): frozenset(each.get("sends", ()))
-        for each in facts()["endpoint"]
-    }
+    known = facts()["endpoint"].items()
+    return {split_place(each): frozenset(its.get("sends", ())) for each, its in known}
+
+
+def split_place(named: str) -> tuple[str, str]:
+    """The method and the path of an endpoint in ``facts.toml``."""
+    method, _, path = named.partition(" ")
+    return method, path
 
 
 def sdk_requests() -> Sends:
