@@ -285,8 +285,9 @@ class Asker:
         yield later < NEARLY_ALL * len(ran) or f"{later} of {len(ran)} are as new as their last run"
 
     def ask_ids(self) -> Iterator[Any]:
-        result = _first(self.others("results"), "result")
-        for path, row in ((FLOWS, {"id": self.flow}), (RUNS, self.whole()), (RESULTS, result)):
+        result, its = (_first(self.others(f"{each}s"), each) for each in ("result", "eval"))
+        known = {FLOWS: {"id": self.flow}, RUNS: self.whole(), RESULTS: result, LISTS["evals"]: its}
+        for path, row in known.items():
             found = self.get(f"{path}/{quote_id('id', row['id'])}")
             yield found["id"] == row["id"] or f"GET {path}/{{id}} answers with another one"
 

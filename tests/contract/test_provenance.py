@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.inside import SURE, Asker, RecordingClient, Session, main
+from support.inside import HOW_SURE, Asker, RecordingClient, Session, main
 from support.provenance import CLI, endpoints, facts, sdk_requests, split_place, undocumented
 
 import retab_analysis as ra
@@ -12,7 +12,7 @@ import retab_analysis as ra
 @pytest.mark.parametrize("kind", ["endpoint", "fact"])
 def test_each_has_a_source_which_says_how_sure_it_is(kind: str) -> None:
     for each in facts()[kind].values():
-        assert each["source"] in SURE, each
+        assert each["source"] in HOW_SURE, each
 
 
 def test_each_fact_says_what_follows_where_it_is_false() -> None:

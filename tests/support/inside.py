@@ -21,7 +21,7 @@ MODULES = {
     "analysis.conclusions": "NEEDED",
     "analysis.eval_summaries": "mark_results",
     "cli": "main",
-    "cli.assumptions": "Asker SURE load_facts",
+    "cli.assumptions": "Asker SURE=HOW_SURE load_facts",
     "cli.console": "Console",
     "cli.parser": "build_parser",
     "cli.session": "RecordingClient Session",

@@ -95,7 +95,7 @@ def in_notebook(text: str) -> Iterator[Block]:
 
 def in_toml(text: str) -> Iterator[Block]:
     """The sentences of the facts that ``doctor`` asks; their numbers are not lines."""
-    for number, fact in enumerate(tomllib.loads(text)["fact"], 1):
+    for number, fact in enumerate(tomllib.loads(text)["fact"].values(), 1):
         for said in (fact["says"], fact["otherwise"]):
             yield from ((number, each) for _, each in in_markdown(said))
 
