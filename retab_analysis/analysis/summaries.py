@@ -91,7 +91,7 @@ def summarize_runs(
         ...     runs.join(workflows, on="workflow_id"), ["workflow_id", "name"], every="1w"
         ... )
         >>> weekly.columns[:4]
-        ['workflow_id', 'name', 'period_start', 'n_runs']
+        ['workflow_id', 'name', 'period_start', 'period_end']
     """
     length = None if every is None else Length.read(every)
     period: list[str] = [] if length is None else [PERIOD, PERIOD_END]

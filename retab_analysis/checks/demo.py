@@ -34,7 +34,7 @@ def demo(seed: int = 0, speed: float = 1.0) -> Sandbox:
         >>> import retab_analysis as ra
         >>> sandbox = ra.demo()
         >>> ra.fetch_runs("wf_invoices", limit=3).shape
-        (3, 33)
+        (3, 34)
         >>> sandbox.stop()
     """
     global _running

@@ -15,6 +15,7 @@ from matplotlib.dates import date2num, num2date
 from matplotlib.figure import Figure
 from statsmodels.stats.proportion import proportion_confint
 from support.frames import START, edits, result, results, run, runs
+from support.inside import publications
 from support.lettered_api import LetteredApi
 from support.plotted import OF_FRAMES, Plot, notes_of, some, texts, title_of
 
@@ -312,6 +313,7 @@ def test_by_none_is_one_line_over_time() -> None:
 
 
 def test_a_run_that_names_a_publication_has_its_name_once_that_was_read() -> None:
+    publications.clear()
     with LetteredApi({"a": "PPP", "b": "PPP"}, codes="ABC", published="AB") as api:
         frame = fetch_runs(api.flow, client=api.client, progress=False)
         before = plot_pass_rate(frame)

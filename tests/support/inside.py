@@ -40,7 +40,7 @@ MODULES = {
     "comparison.sides": "ReadRuns Sides Surroundings check_results",
     "comparison.suite_test": "SUMMARY_SCHEMA SuiteTest",
     "render.marks": "mark_words",
-    "config": "Secret",
+    "config": "Secret publications",
     "fetch.kept": "shelves",
     "decode": "read_one read_page report_problems to_frame",
     "evidence": "rates",
