@@ -197,7 +197,7 @@ class Compared:
         return make_document(facts, judged, self.explain(judged), step, door)
 
     def page(self, door: Door, gate: Gate | None = None) -> VerdictPage:
-        stories = {each.id: each for each in self.stories}
+        stories = {each.id: each for each in self.stories if not each.saved.is_deleted}
         return VerdictPage(self.document(door, gate), self.facts(gate), stories, door.values)
 
     def cases(self, gate: Gate, *, values: bool, passes_undecided: bool = False) -> list[Case]:

@@ -382,7 +382,7 @@ class _Writer:
         for word, evals in (
             *((each, facts.of(each)) for each in ("incomplete", "stale", "fixed", "flaky")),
             ("still_failing", facts.of("still_failing")),
-            ("not compared", facts.of(*NOT_COMPARED)),
+            ("not compared", [s for s in facts.of(*NOT_COMPARED) if not s.saved.is_deleted]),
             ("accepted", [s for s in facts.stories if s.id in facts.accepted]),
             ("old", facts.old),
         ):

@@ -54,8 +54,8 @@ _TRIES = 5  # that a card shows, beside the last good code
 class VerdictPage:
     """What a page shows of a verdict; :meth:`show` gives it with the runs that are known by then.
 
-    ``stories`` are those of all evals, also of those that two versions do not compare. Its context
-    is without the moment of the run, which has a line of its own.
+    ``stories`` are those of all saved evals, also of those that two versions do not compare. Its
+    context is without the moment of the run, which has a line of its own.
     """
 
     document: Document

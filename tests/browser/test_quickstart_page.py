@@ -37,7 +37,7 @@ def test_tables_and_figure_are_seen_offline(
     assert figure.evaluate("image => image.complete && image.naturalWidth > 600")
     assert figure.bounding_box()["width"] > 500  # type: ignore[index]
     tables = page.locator("table.dataframe")
-    assert tables.count() == 4
+    assert tables.count() == 5
     assert "extract_lines" in tables.first.inner_text()
     assert page.get_by_text("runs of wf_invoices in 180 days").is_visible()
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
