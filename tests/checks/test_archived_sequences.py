@@ -181,7 +181,9 @@ def say(api: LetteredApi, world: World, **more: Any) -> tuple[Any, set[str], pl.
     gate = made.gate()
     # An archive also knows what an eval that is not saved any more was called, and its path.
     name = pl.when(pl.col("eval_id").is_in(world.saved)).then("eval_name")
-    evals = made.evals.with_columns(name).sort("eval_id")
+    # And it knows which save left all that a saved eval carries as it was, but its name.
+    reason = pl.col("reason").str.replace("; saved again on [0-9]+ [A-Za-z]+$", "")
+    evals = made.evals.with_columns(name, reason).sort("eval_id")
     said = [made.headline, gate.ok, gate.reasons, gate.undecided, made.explain()]
     if "on_removed" not in world.told:
         said.append(str(made))

@@ -189,9 +189,8 @@ class Suite:
         if not self.told or self.invalid or len(self.told) < 2:
             return False
         run, codes, defined = self.told[-1]
-        # Without freshness and fingerprints a save looks like an edit.
-        tells = not self.is_silent or self.api.fingerprints
-        if not tells and any(at >= run.at for at in self.api.saved.values()):
+        # Without freshness a save looks like an edit.
+        if self.is_silent and any(at >= run.at for at in self.api.saved.values()):
             return False
         passed = {each for each in run.letters if run.letters[each] == "P"}
         whole = run.scope == "W" and passed == {*self.blocks} and run.results is None

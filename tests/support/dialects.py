@@ -90,7 +90,9 @@ def without(*members: str) -> Tell:
 
 
 def moved_by_runs(saved: dict[str, Any]) -> dict[str, Any]:
-    """An eval that counts as saved when it ran last."""
+    """An eval that counts as saved when it ran last; the answer of a deleted one stays."""
+    if "updated_at" not in saved:
+        return saved
     ran = (saved["latest_run_summary"] or {}).get("completed_at") or ""
     return {**saved, "updated_at": max(saved["updated_at"], ran)}
 
