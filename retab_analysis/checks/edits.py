@@ -100,7 +100,7 @@ def _read_moment(moment: Moment, source: Source) -> pl.DataFrame:
     if moment.kind in ("draft", "publication"):
         version = DRAFT if moment.version is None else moment.version
         if (known := source.read_blocks([version]).get(version)) is None:
-            raise _not_known(moment, "the API has no version with that id")
+            raise _not_known(moment, "the API does not give its blocks")
         return known.select(_OF_BLOCK)
     draft = source.read_blocks([DRAFT]).get(DRAFT)
     eras = None if draft is None else source.read_edits(draft["block_id"].to_list())
