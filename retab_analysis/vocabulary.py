@@ -7,10 +7,8 @@ no two parts of the library disagree about "broken" or "pass rate".
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Sequence
+from datetime import date, datetime
 from functools import reduce
 from operator import add
 from typing import Literal, get_args
@@ -174,10 +172,7 @@ def pass_rate(counts: Sequence[pl.Expr] = tuple(map(pl.col, RATED))) -> pl.Expr:
     return pl.when(total > 0).then(parts[0] / total)
 
 
-# Names of edits
-
-ONE_EDIT = timedelta(minutes=2)
-"""Saves so close to one another are one edit, of several blocks or of one."""
+# Days and durations
 
 SECONDS = 90
 """A longer time is said in minutes."""
@@ -199,40 +194,3 @@ def say_ran(at: datetime | None, seconds: float | None, year: int | None, how: s
     """``run of 29 Nov 23:05, took 5 min``; ``how`` is the verb."""
     when = "" if at is None else f" of {say_day(at, year)} {at:%H:%M}"
     return f"run{when}" + ("" if seconds is None else f", {how} {say_duration(seconds)}")
-
-
-class EditNames:
-    """The names of the edits at some moments; ``runs`` began between them."""
-
-    def __init__(self, moments: Iterable[datetime], runs: Iterable[datetime] = ()) -> None:
-        self._began: dict[datetime, datetime] = {}
-        ran, before = sorted(runs), None
-        for each in sorted(moments):
-            is_apart = before is None or each - before > ONE_EDIT
-            if before is None or is_apart or bisect_left(ran, before) < bisect_right(ran, each):
-                began = each
-            self._began[each], before = began, each
-        edits = {*self._began.values()}
-        self._days = Counter(each.date() for each in edits)
-        self._minutes = Counter(f"{each:%F %H:%M}" for each in edits)
-
-    def name(self, moment: datetime, year: int | None) -> str:
-        """``edit of 29 Nov``, with the time if that day has another edit."""
-        began = self._began.get(moment, moment)
-        named = f"edit of {say_day(began, year)}"
-        if self._days[began.date()] < 2:
-            return named
-        is_alone = self._minutes[f"{began:%F %H:%M}"] < 2
-        return f"{named}, {began:%H:%M}" if is_alone else f"{named}, {began:%H:%M:%S}"
-
-
-def name_eras(eras: pl.DataFrame) -> pl.Series:
-    """The name of each era of a block: the newest version that has it, else its edit."""
-    moments = eras["first_seen_at"].drop_nulls()
-    names, newest = EditNames(moments), moments.max()
-    year = newest.year if isinstance(newest, datetime) else None
-    found = [
-        f"v{max(versions)}" if versions else None if at is None else names.name(at, year)
-        for versions, at in eras.select("versions", "first_seen_at").iter_rows()
-    ]
-    return pl.Series("name", found, dtype=pl.String)

@@ -28,7 +28,7 @@ DIRECT: dict[str, set[str]] = {
     "schema": {"wire", "vocabulary", "errors"},
     "transport": {"errors", "config", "progress"},
     "decode": {"errors", "arguments", "wire", "schema"},
-    "fetch": {"errors", "config", "progress", "transport", "schema", "decode"},
+    "fetch": {"errors", "config", "progress", "transport", "schema", "decode", "evidence"},
     "export": {"errors", "arguments", "schema", "files"},
     "archive": {"errors", "progress", "transport", "schema", "decode", "fetch", "export"},
     "render": {"errors", "markup", "files"},

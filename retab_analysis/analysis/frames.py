@@ -9,7 +9,7 @@ import polars as pl
 
 from retab_analysis.arguments import suggest_words
 from retab_analysis.errors import ConfigError, shown
-from retab_analysis.evidence.versions import list_names
+from retab_analysis.evidence.names import name_drafts
 from retab_analysis.schema import EDITS, RUNS, Table, checked
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
@@ -109,7 +109,7 @@ def select_keyed(
     own = [] if is_version and by == VERSION else [key]
     lazy = check_frame(rows, table, (*own, *also, *names))
     if is_version:
-        lazy = name_versions(lazy, edits, table, read)
+        lazy = add_versions(lazy, edits, table, read)
     shown = pl.col(VERSION if is_version else key).alias("name")
     names += ["workflow_id"] * ("workflow_id" in there and "workflow_id" not in names)
     return lazy.select(pl.col(key).alias("key"), shown, *names)
@@ -127,19 +127,20 @@ VERSION, VERSION_ID = "version", "workflow_version_id"
 MOMENTS = {"runs": ("created_at",), "results": ("run_created_at", "created_at")}
 
 
-def name_versions(
+def add_versions(
     lazy: pl.LazyFrame, edits: object, table: Table = RUNS, read: dict[str, str] | None = None
 ) -> pl.LazyFrame:
-    """Add ``version`` to runs or results by an EDITS frame: ``v5`` or ``edit of 29 Nov``.
+    """Add ``version`` to runs or results by an EDITS frame: ``v5`` or ``edit of 29 Nov 19:26``.
 
-    Without it, or before the first edit, ``draft of 29 Nov``: the day of the first run that names
-    the same id.
+    Without it, or before the first edit, ``draft of 29 Nov 19:26``: the first run that names the
+    same id.
     """
     created = pl.coalesce(MOMENTS[table.name])
     first = created.min().over("workflow_id", VERSION_ID)
     is_other_year = first.dt.year() != created.max().dt.year()
     year = pl.when(is_other_year).then(first.dt.strftime(" %Y")).otherwise(pl.lit(""))
-    day = pl.concat_str(first.dt.day().cast(pl.String), first.dt.strftime(" %b"), year)
+    parts = first.dt.strftime(" %b"), year, first.dt.strftime(" %H:%M")
+    day = pl.concat_str(first.dt.day().cast(pl.String), *parts)
     draft: pl.Expr = pl.when(pl.col(VERSION_ID).is_not_null()).then("draft of " + day)
     if read:
         ident = pl.concat_str("workflow_id", VERSION_ID, separator="/")
@@ -148,7 +149,7 @@ def name_versions(
         return lazy.with_columns(draft.alias(VERSION))
     order = lazy.with_columns(draft.alias("_draft"), created.alias("_at")).with_row_index("_row")
     named = order.sort("_at").join_asof(
-        list_names(read_edits(edits)).lazy().rename({VERSION: "_edit"}),
+        name_drafts(read_edits(edits)).lazy().rename({VERSION: "_edit"}),
         left_on="_at",
         right_on="since",
         by="workflow_id",

@@ -10,11 +10,11 @@ from retab_analysis.analysis.counted_runs import find_standing, was_outage
 from retab_analysis.analysis.frames import (
     VERSION,
     Frame,
+    add_versions,
     apply_lazily,
     check_keys,
     count_rows,
     count_where,
-    name_versions,
 )
 from retab_analysis.analysis.periods import PERIOD, PERIOD_END, Length
 from retab_analysis.arguments import check_choice
@@ -44,14 +44,15 @@ def summarize_runs(
     Args:
         runs: A RUNS frame.
         by: One or several columns of it, your own included, but none with the name of a column of
-            the outcome. ``"version"`` is the name of the code that ran: ``v5``, ``edit of 29 Nov``.
-            With ``every``, None or ``()`` groups by time alone.
+            the outcome. ``"version"`` is the name of the code that ran: ``v5``, ``edit of 29 Nov
+            19:26``. With ``every``, None or ``()`` groups by time alone.
         every: Also group by time: the length of a period, as polars writes it (``"1d"``, ``"1w"``,
             ``"2w"``, ``"1mo"``, ``"1q"``). A run belongs to the period in which it was created.
             The last period ends with the day (UTC) of the newest run in ``runs``, so it is whole.
         scope: Only runs of this scope: ``workflow``, ``block`` or ``eval``.
         edits: An EDITS frame of the workflows, for ``by="version"``. Without it a version is the
-            draft that runs name by one id, called by its first run: ``draft of 29 Nov``.
+            draft that runs name by one id, called by its first run:
+            ``draft of 29 Nov 19:26``.
 
     Returns:
         One row per group, ordered by earliest ``created_at``, then by the key: the columns of
@@ -106,7 +107,7 @@ def summarize_runs(
         check_choice("scope", scope, SCOPES)
 
     def summarized(lazy: pl.LazyFrame) -> pl.LazyFrame:
-        lazy = name_versions(lazy, edits) if named else lazy
+        lazy = add_versions(lazy, edits) if named else lazy
         lazy = lazy if length is None else lazy.with_columns(length.place("created_at"))
         if scope is not None:
             lazy = lazy.filter(pl.col("scope") == scope)

@@ -50,8 +50,8 @@ def fetch_config_changes(
     Args:
         workflow_id: The workflow, its id or its name.
         baseline: The earlier version: ``"v5"``, ``"published"``, the id of a version, ``"draft"``,
-            ``"previous"`` (of each block the configuration before the present one), or a date or
-            time.
+            ``"previous"`` (of each block the configuration before the present one), the name of an
+            edit or a part of it (``"29 Nov 19:26"``), or a date or time.
         candidate: The later version; ``"draft"`` for the blocks as they are now.
         client: The client to ask; by default the session's.
 
@@ -119,6 +119,8 @@ def _not_known(moment: Moment, why: str) -> NotFoundError:
 def _find_era(eras: pl.DataFrame, moment: Moment) -> pl.DataFrame:
     """The era of a block in a version, with BLOCKS' columns."""
     now = eras.filter(pl.col("is_draft").fill_null(False))
+    if (mark := moment.marks.get(eras["block_id"][0])) is not None:
+        return as_blocks(eras.filter(config_fingerprint=mark))
     if moment.kind == "previous":
         first = now["first_seen_at"].max()
         before = eras.filter(pl.col("first_seen_at") < first).sort("first_seen_at").tail(1)

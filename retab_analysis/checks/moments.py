@@ -14,12 +14,19 @@ from retab_analysis.arguments import find_nearest, read_moment
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.since import CURRENT, Since, find_since, list_moments
 from retab_analysis.errors import ConfigError, RetabAnalysisError, list_some
-from retab_analysis.evidence.timeline import Timeline
-from retab_analysis.evidence.versions import Moment, PublishedVersion, Versions
+from retab_analysis.evidence.names import Edit, find_edits, list_edits, make_name
+from retab_analysis.evidence.timeline import Timeline, list_histories
+from retab_analysis.evidence.versions import (
+    BEFORE,
+    CODE_OF,
+    Moment,
+    PublishedVersion,
+    Versions,
+)
 from retab_analysis.fetch.paging import PAGE_SIZE
 from retab_analysis.fetch.publications import note_versions
 from retab_analysis.fetch.runs import fetch_run, read_newest_runs
-from retab_analysis.schema import VERSIONS, write_by_value
+from retab_analysis.schema import RESULTS, VERSIONS, write_by_value
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT, say_day
 
@@ -45,9 +52,11 @@ def find_moment(name: str, asked: object, source: Source, runs: pl.DataFrame) ->
         return _find_time(name, asked, source)
     if not isinstance(asked, str):
         return None
-    word = asked.strip().casefold()
-    if word in (DRAFT, PREVIOUS):
-        return Moment(word, "draft" if word == DRAFT else "previous")
+    word = asked.strip().casefold().removeprefix("the ")
+    if word == DRAFT:
+        return Moment(word, "draft")
+    if word in (PREVIOUS, BEFORE):
+        return Moment(PREVIOUS, "previous")
     if word in CURRENT:
         return _tell(_find_current(name, asked, source), source)
     known = list_publications(source)
@@ -57,12 +66,41 @@ def find_moment(name: str, asked: object, source: Source, runs: pl.DataFrame) ->
         its = known.filter(version=int(number[1]))
     if not its.is_empty():
         return _tell(its.row(0, named=True), source)
-    if number is None and _DAY.match(asked.strip()):
-        return _find_time(name, asked.strip(), source)
+    day = word.removeprefix(CODE_OF)
+    if number is None and _DAY.match(day):
+        return _find_time(name, day, source)
     ran = runs.filter(pl.col("workflow_version_id") == asked)["created_at"]
     if len(ran):
         return Moment(asked, "run id", ran.max(), asked)  # type: ignore[arg-type]
-    return None
+    return None if number is not None else _find_named(name, asked, source, runs)
+
+
+def _find_named(name: str, asked: str, source: Source, runs: pl.DataFrame) -> Moment | None:
+    """The moment with a name that a version without a number, a draft or an edit has."""
+    year, word = source.client.api_time.year, asked.strip().casefold().removeprefix("the ")
+    for row in list_publications(source).iter_rows(named=True):
+        if (found := _tell(row, source)).name.casefold() == word:
+            return found
+    for began, ended in runs.sort("created_at").select("created_at", "completed_at").iter_rows():
+        if began is not None and word == make_name(None, year=year, first=began).text.casefold():
+            return Moment(asked, "time", ended or began)
+    fitting = find_edits(asked, list_known_edits(source))
+    moments = {each.edit.text: each for each in fitting}
+    if len(moments) > 1:
+        listed = list_some((each.within for each in moments.values()), 10)
+        raise ConfigError(f"{name}={asked!r} fits {len(moments)} edits: {listed}; give one of them")
+    marks = {each.block: each.era.mark for each in fitting}
+    its = (Moment(k, "edit", each.era.first, marks=marks) for k, each in moments.items())
+    return next(its, None)
+
+
+def list_known_edits(source: Source) -> list[Edit]:
+    """The edits of all blocks, as far as their histories are known."""
+    labels = source.read_labels()
+    eras = read_eras(source, [*labels])
+    known = {} if eras is None else list_histories(eras, RESULTS.empty())
+    histories = {block: its.eras for block, its in known.items()}
+    return list_edits(histories, source.client.api_time.year, labels)
 
 
 def _find_time(name: str, asked: date | str, source: Source) -> Moment:
@@ -87,8 +125,9 @@ def _find_current(name: str, asked: str, source: Source) -> Mapping[str, object]
 def _tell(row: Mapping[str, Any], source: Source) -> Moment:
     names = "workflow_version_id", "version", "published_at"
     version, number, at = (row[each] for each in names)
-    called = PublishedVersion(version, number, at).name(source.client.api_time.year, None)
-    return Moment(called.text, "publication", at, version, number)
+    called = PublishedVersion(version, number, at).call(source.client.api_time.year)
+    named = make_name(at, year=None, version=called).text
+    return Moment(named, "publication", at, version, number)
 
 
 def read_since(client: Client, workflow_id: str, asked: str) -> Since:
@@ -97,10 +136,8 @@ def read_since(client: Client, workflow_id: str, asked: str) -> Since:
 
     def list_named() -> Mapping[str, datetime]:
         runs = read_newest_runs(client, workflow_id, limit=PAGE_SIZE)
-        eras = read_eras(source, source.saved["block_id"].drop_nulls().unique().to_list())
-        edits = () if eras is None else eras["first_seen_at"].drop_nulls()
         versions, its = list_publications(source), runs.select("run_id", "created_at")
-        return list_moments(versions, edits, its, today.year)
+        return list_moments(versions, list_known_edits(source), its)
 
     try:
         return find_since(asked, list_named, today.date())
@@ -126,7 +163,8 @@ def say_unknown(name: str, asked: str, source: Source, runs: pl.DataFrame) -> st
     notes = "".join(f" {each}" for each in note_versions(versions)) if not named else ""
     return (
         f"{name}={asked!r}: there is no such version or run{hint} Published: {published}; "
-        f'also "draft", "previous", a date.{notes} {say_newest(runs, year)}'
+        f'also "draft", "previous", an edit such as "29 Nov 19:26", a date.{notes} '
+        f"{say_newest(runs, year)}"
     )
 
 

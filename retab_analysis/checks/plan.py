@@ -312,7 +312,9 @@ def _choose_of_version(listing: RunListing, moment: Moment) -> Choice:
             own = own.clear()
         whole = its.filter(WHOLE).head(OF_VERSION), own.filter(WHOLE).head(CARRYING)
         beside = around[0].filter(WHOLE).head(AROUND), around[1].filter(WHOLE).tail(AROUND)
-        parts = (each.filter(~WHOLE).head(PARTS_OF_VERSION) for each in (its, own, around[0]))
+        parts = [each.filter(~WHOLE).head(PARTS_OF_VERSION) for each in (its, own, around[0])]
+        if moment.kind == "edit":  # its runs come after it
+            parts.append(around[1].filter(~WHOLE).tail(PARTS_OF_VERSION))
         return beside[0], [*whole, *beside, *parts]
 
     listing.reach(moment.at)

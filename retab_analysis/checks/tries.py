@@ -30,11 +30,13 @@ from retab_analysis.comparison.tries_table import (
     SIGNS,
     TriesInWords,
     choose_tries,
+    name_column,
 )
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError
+from retab_analysis.evidence.names import Edit, find_edits
 from retab_analysis.evidence.story import Story
-from retab_analysis.evidence.tries import Try, find_best, list_tries
+from retab_analysis.evidence.tries import Try, find_best, list_tries, say_on
 from retab_analysis.fetch.edits import as_blocks
 from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.params import check_text, client_or_default
@@ -107,11 +109,25 @@ class _Shown:
     year: int | None
     workflow: str
     stories: Mapping[str, Story]  # of the block's evals that ran
+    edits: Sequence[Edit] = ()  # of the block
     unread: int = 0  # runs of the block since the last good code
 
-    def head(self, today: date | None = None) -> Heading:
+    def find(self, name: str) -> Try:
+        """The newest try with a name, or with a part of it that no other has."""
+        asked = check_text("name", name)
+        marks = {each.era.mark for each in find_edits(asked, self.edits)}
+        whole = [each for each in self.known if each.name.text == asked]
+        parts = [each for each in self.known if asked.casefold() in each.name.text.casefold()]
+        found = whole or [each for each in self.known if each.mark in marks] or parts
+        if len({self.configs.write(each) for each in found}) == 1:
+            return found[-1]
+        listed = ", ".join(dict.fromkeys(repr(each.name.text) for each in found or self.known))
+        fits = f"{asked!r} fits {len(found)} tries" if found else f"there is no try {asked!r}"
+        raise ConfigError(f"name: {fits}: {listed}")
+
+    def head(self) -> Heading:
         last = self.tries[-1]
-        named = name_try(last, today)
+        named = name_try(last)
         named = named[0].upper() + named[1:] if named.startswith("the ") else named
         passing = f"{len(last.passed)} of {len(last.states)} pass"
         if not last.has_run:
@@ -135,7 +151,7 @@ class _Shown:
         if not find_day(still, self.year) or any(each.cause != "edit" for each in still):
             return ""
         edit = [Break("edit", tuple(still))]
-        return f"; they are broken{say_breaks(edit, None, self.year, is_new=False, is_short=True)}"
+        return f"; they are broken{say_breaks(edit, self.year, is_new=False, is_short=True)}"
 
     def tell(self, values: bool) -> TriesInWords:
         broken = frozenset(each.id for each in self.broken)
@@ -192,7 +208,7 @@ class _Shown:
                 if each.label != "prompt"
             )
             model = write_line(self.configs.read(its, "model"))
-            cells = (Cell("", (write_line(told.name(its)),)), Cell("", (model,)))
+            cells = (Cell("", (write_line(name_column(its)),)), Cell("", (model,)))
             rows.append(Row("", *_judge(its), (*cells, Cell("", tuple(lines)))))
         titles = ("try", "model", "differs from the code before, beside the prompt")
         table = DocumentTable(tuple(map(ColumnTitle, titles)), tuple(rows))
@@ -204,7 +220,7 @@ class _Shown:
         ran = f"run of {say_moment(at, self.year)}" if at else ""
         if best is None:
             return write_line(ran)
-        named, passing = told.name(best), f"{len(best.passed)} of {len(best.states)} pass"
+        named, passing = name_column(best), f"{len(best.passed)} of {len(best.states)} pass"
         said = Span(f"best try: {named}, {passing}", "strong")
         return write_line(ran, " · " * bool(ran), said)
 
@@ -235,14 +251,14 @@ class _Shown:
         )
 
     def document(self, door: Door, *, is_text: bool = False) -> Document:
-        today = self.newest_day if door.is_live else None
-        best = find_best(self.tries)
+        day = self.newest_day if door.is_live else None
+        best, said = find_best(self.tries), replace(self, tries=say_on(self.tries, day))
         notes = self._list_notes(door)
         if best is not None:
             passing = f"{len(best.passed)} of {len(best.states)} pass"
-            notes.insert(0, write_line(f"The best try: {name_try(best, today)}, {passing}."))
+            notes.insert(0, write_line(f"The best try: {best.name.on(day).said}, {passing}."))
         return Document(
-            heading=self.head(today),
+            heading=said.head(),
             context=(
                 Span(self.workflow),
                 Span(self.label),
@@ -253,7 +269,7 @@ class _Shown:
             badge_tone="other",
             notes=tuple(notes),
             counts=(),
-            parts=tuple(self._parts(door.values, is_text, today)),
+            parts=tuple(self._parts(door.values, is_text)),
         )
 
     def _list_notes(self, door: Door) -> list[Line]:
@@ -264,13 +280,13 @@ class _Shown:
             notes.append(write_line(said))
         return [*notes, *filter(None, [door.hint()])]
 
-    def _parts(self, values: bool, is_text: bool, today: date | None) -> Iterator[Part]:
+    def _parts(self, values: bool, is_text: bool) -> Iterator[Part]:
         titles = ("edit", "what it changed", "passes", f"mended and {BROKE}")
         told = self.tell(values)
-        rows = tuple(self._try_row(told, at, today) for at in range(len(self.tries)))
+        rows = tuple(self._try_row(told, at) for at in range(len(self.tries)))
         yield DocumentTable(tuple(map(ColumnTitle, titles)), rows)
         shown, steady = (each.rows for each in self.list_rows(told))
-        names = ("states", "value") if is_text else (name_try(e, today) for e in self.tries)
+        names = ("states", "value") if is_text else (e.name.text for e in self.tries)
         columns = tuple(ColumnTitle(each) for each in ("eval", *names))
         if shown:
             yield DocumentTable(columns, tuple(_flatten(each, is_text) for each in shown))
@@ -283,13 +299,13 @@ class _Shown:
     def is_steady(self, eval_id: str) -> bool:
         return {each.states.get(eval_id, "passed") for each in self.tries} == {"passed"}
 
-    def _try_row(self, told: TriesInWords, at: int, today: date | None) -> Row:
+    def _try_row(self, told: TriesInWords, at: int) -> Row:
         its, changes = self.tries[at], told.changes[at]
         sign, tone, passing = _judge(its)
         words = [write_line(f"{each.label}: ", *each.line) for each in changes]
         hidden = write_line(", ".join(each.label for each in changes))
         cells = (
-            Cell("try", (write_line(name_try(its, today) + " (put back)" * its.is_put_back),)),
+            Cell("try", (write_line(name_column(its)),)),
             Cell("words", tuple(words) if told.values else (hidden,) if hidden else ()),
             Cell("passes", (write_line(passing),)),
             Cell("outcome", (write_line(told.say_outcome(at)),)),
@@ -336,25 +352,23 @@ class Tries(Guided, called="tries"):
 
         Args:
             name: Its name or a part of it that no other has: ``"19:05"``, ``"v5"``,
-                ``"edit of 29 Nov, 19:05"``. By default the best try since the last good code: the
-                one at which most evals pass, of equals the newest. If fewer than two tries ran
-                since then, earlier ones and that code compete, too.
+                ``"edit of 29 Nov 19:05"``, ``"try 7"``. By default the best try since the last good
+                code: the one at which most evals pass, of equals the newest. If fewer than two
+                tries ran since then, earlier ones and that code compete, too.
 
         Raises:
             ConfigError: There is no such try, its block has no prompt, or the API does not keep the
                 configurations of earlier drafts.
         """
-        rows = [*self.frame.iter_rows(named=True)]
-        best = find_best(self._shown.tries)
-        if name is None and best is None:
+        its = find_best(self._shown.tries) if name is None else self._shown.find(name)
+        if its is None:
             raise ConfigError("no try has run yet; give the name of one")
-        row = rows[-1 - self._shown.tries.index(best)] if name is None else _find(name, rows)
-        if row["config"] is None:
+        if (config := self._shown.configs.write(its)) is None:
             raise ConfigError(
-                f"the configuration of {row['name']!r} is not known: the API does not keep earlier "
-                "drafts"
+                f"the configuration of {its.name.text!r} is not known: the API does not keep "
+                "earlier drafts"
             )
-        prompt = json.loads(row["config"]).get("prompt")
+        prompt = json.loads(config).get("prompt")
         if not isinstance(prompt, str):
             raise ConfigError(
                 f"block {self._shown.block} has no prompt; the column config has its configuration"
@@ -468,7 +482,7 @@ def _make(compared: Compared, block: str, last: int, source: Source, memory: Mem
     runs = memory.listing.runs.filter(~pl.col("run_id").is_in([*source.read_ids]))
     is_its = pl.col("target_block_id").eq_missing(block)
     since: Any = runs.filter(pl.col("scope").eq("workflow") | is_its)["created_at"].max()
-    known = list_tries(told, block, year, since=since)
+    known = list_tries(told, block, since=since)
     if not known:
         start = f"ra.start_runs({source.workflow_id!r}, blocks={block!r})"
         raise ConfigError(f"no eval of block {block} has run yet: {start}")
@@ -487,6 +501,7 @@ def _make(compared: Compared, block: str, last: int, source: Source, memory: Mem
         year,
         source.name or source.workflow_id,
         {each.id: each for each in compared.stories if each.block_id == block},
+        [each for each in told.edits if each.block == block],
         runs.filter(is_its, pl.col("created_at") > first).height,
     )
     rows = [
@@ -553,16 +568,3 @@ def _list_evals(page: _Shown) -> pl.DataFrame:
             state = (its.states.get(eval_id), its.values.get(eval_id))
             rows.append((name, its.name.text, *state, *told, eval_id))
     return pl.DataFrame(rows, schema=EVALS_OF_TRIES, orient="row")
-
-
-def _find(name: object, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The row of the try with a name, or with a part of it that no other has."""
-    asked = check_text("name", name)
-    exact = [each for each in rows if each["name"] == asked]
-    parts = [each for each in rows if asked.casefold() in each["name"].casefold()]
-    found = exact or parts
-    if len({each["config"] for each in found}) == 1:
-        return found[0]
-    listed = ", ".join(repr(each["name"]) for each in (found or rows))
-    fits = f"{asked!r} fits {len(found)} tries" if found else f"there is no try {asked!r}"
-    raise ConfigError(f"name: {fits}: {listed}")

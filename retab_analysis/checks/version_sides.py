@@ -14,12 +14,12 @@ from typing import Literal
 import polars as pl
 
 from retab_analysis.checks.plan import DRAFT_NOW, ReadingPlan
-from retab_analysis.comparison.names import find_year
 from retab_analysis.comparison.sides import Sides, check_results
 from retab_analysis.evidence.comparable import HORIZON
+from retab_analysis.evidence.names import Name
 from retab_analysis.evidence.saved_evals import count_lost, find_ended
 from retab_analysis.evidence.timeline import Sameness, Timeline, lacks_codes
-from retab_analysis.evidence.versions import BlockCode, Moment, Name, Versions
+from retab_analysis.evidence.versions import BlockCode, Moment, Versions
 from retab_analysis.markup import count_noun
 from retab_analysis.vocabulary import MOMENT, NOT_PASSING, Transition
 
@@ -30,7 +30,7 @@ def keep_to_version(
     sides: Sides, now: Moment, codes: Mapping[str, BlockCode], versions: Versions
 ) -> Sides:
     """The candidate's side of an earlier version: its own results, and what is not known of it."""
-    named, draft = versions.name(now, find_year(sides.candidate)), versions.code_of(DRAFT_NOW)
+    named, draft = versions.name(now), versions.code_of(DRAFT_NOW)
     others = [block for block, its in codes.items() if its.compare(draft[block]) != "same"]
     candidate = _choose_coded(sides.candidate, codes)
     saved = sides.saved.evals
@@ -68,11 +68,8 @@ def set_against(sides: Sides, plan: ReadingPlan, versions: Versions, timeline: T
     is_past = plan.now is not None and plan.now.kind != "draft"
     now = _find_codes(plan, versions, sides.candidate)
     told = {block: its.compare(now[block]) for block, its in before.items() if block in now}
-    year = find_year(sides.candidate)
-    names = (
-        versions.name(plan.before, year),
-        (Name("run") if plan.now is None else versions.name(plan.now, year)),
-    )
+    called = Name("run") if plan.now is None else versions.name(plan.now)
+    names = versions.name(plan.before), called
     if plan.now is not None and names[0].text == names[1].text:
         names = plan.before.keep(names[0]), plan.now.keep(names[1])
     differing = {block: before[block] for block, word in told.items() if word == "edited"}

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Literal
 
 from retab_analysis.comparison.detail import BROKE, find_day, name_block, say_saved_again, say_since
 from retab_analysis.evidence.story import REPEATEDLY, Story
 from retab_analysis.evidence.tries import LastTry, Try, find_edit
-from retab_analysis.evidence.versions import Name, Versions
 from retab_analysis.markup import count_noun, one_line
 
 SHORT = 3
@@ -35,23 +33,21 @@ class Break:
     evals: tuple[Story, ...]
     edit: Try | None = None
 
-    def name(self, today: date | None, year: int | None) -> str:
+    def name(self, year: int | None) -> str:
         """``the edit of 29 Nov``, ``v5``; empty if its moment is not known."""
-        if self.edit is not None and (self.edit.name.is_edit or self.edit.name.number):
-            return name_try(self.edit, today)
+        if self.edit is not None and self.edit.name.edited_at is not None:
+            return name_try(self.edit)
         day = find_day(self.evals, year)
         return f"the edit of {day}" if day else ""
 
-    def say(
-        self, today: date | None, year: int | None, by: By, label: int, *, is_new: bool = False
-    ) -> str:
+    def say(self, year: int | None, by: By, label: int, *, is_new: bool = False) -> str:
         """``since the edit of extract``, ``on 12 Nov, without an edit``."""
         if self.cause == "saved_again":
             return say_saved_again(self.evals, year)
         if self.cause != "edit":
             when = say_since(self.evals, year, is_new=is_new)
             return ", ".join(filter(None, (when, CAUSES["drift"] * (self.cause == "drift"))))
-        named = self.name(today, year)
+        named = self.name(year)
         if named and by in ("edit", "short"):
             return f"since {named.removeprefix('the edit of ') if by == 'short' else named}"
         day = find_day(self.evals, year) if by == "day" else ""
@@ -77,7 +73,6 @@ def list_breaks(broken: Sequence[Story], tries: Mapping[str, Sequence[Try]]) -> 
 
 def say_breaks(
     breaks: Sequence[Break],
-    today: date | None,
     year: int | None,
     label: int = 40,
     which: str = "",
@@ -98,7 +93,7 @@ def say_breaks(
             # So short a history does not tell the day.
             return f": it failed its last {failed} runs, and passed {first.before} before"
         by: By = "edit" if is_short and not is_new else "block" if is_new else "day"
-        said = its.say(today, year, by, label, is_new=is_new)
+        said = its.say(year, by, label, is_new=is_new)
         return f" {said}" * bool(said)
     edits = [each for each in breaks if each.cause == "edit"]
     if not is_split:
@@ -109,7 +104,7 @@ def say_breaks(
         by = "short" if is_short else "edit"
 
     def count(its: Break, by: By) -> str:
-        said = CAUSES.get(its.cause) or its.say(today, year, by, label)
+        said = CAUSES.get(its.cause) or its.say(year, by, label)
         return f"{len(its.evals)} {said}"
 
     own = breaks[-1:] if which else ()
@@ -120,18 +115,17 @@ def say_breaks(
     return f": {', '.join(told)}"
 
 
-def name_try(its: Try, today: date | None = None) -> str:
-    """``the edit of 29 Nov, 19:26``, on that very day ``the edit of 19:26``; ``v5``."""
-    return one_line(its.name.say(today), 60)
+def name_try(its: Try) -> str:
+    """``the edit of 29 Nov``, on that very day ``the edit of 19:26``; ``v5``."""
+    return one_line(its.name.said, 60)
 
 
-def name_back(its: Try, versions: Versions | None, today: date | None, year: int | None) -> str:
+def name_back(its: Try) -> str:
     """``the edit of 19:40, which has the code of 29 Nov``: of a code that was put in again."""
-    code, at = name_try(its, today).removeprefix("the edit of "), its.edited_at
-    if at is None or versions is None:
+    code = its.name.when or its.name.text
+    if its.back is None:
         return f"it has the code of {code} again"
-    again = Name(versions.edits.name(at, year), at)
-    return f"{one_line(again.say(today), 60)}, which has the code of {code}"
+    return f"{its.back.said}, which has the code of {code}"
 
 
 def say_mended(its: Try) -> str:
@@ -143,14 +137,14 @@ def say_outcome(its: Try) -> str:
     return f"mended {len(its.mended)} of {len(its.of)} and {broke}"
 
 
-def say_try(last: LastTry, today: date | None) -> str:
+def say_try(last: LastTry) -> str:
     """A sentence for the card of the block."""
     its, ran = last.its, f"({count_noun(len(last.its.states), 'eval')} ran on it)"
-    named = name_try(its, today)
+    named = name_try(its)
     if its.is_put_back:
         at = "" if its.edited_at is None else f" at {its.edited_at:%H:%M}"
         return f"Put back{at} to {named}, which {say_outcome(its)} {ran}."
     if last.is_newest:
         return f"{named[0].upper()}{named[1:]} {say_outcome(its)} {ran}."
-    before = f"the edit before it, {named}," if its.name.number is None else named
+    before = f"the edit before it, {named}," if its.name.version is None else named
     return f"Edited again and not run; {before} {say_outcome(its)} {ran}."

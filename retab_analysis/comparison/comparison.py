@@ -134,7 +134,7 @@ class Compared:
         if accepted is not None:
             rule = replace(rule, policy=self._fit(read_accepted(accepted)))
         if since is not None:
-            named = partial(list_known, self.sides, find_year(self.sides.candidate))
+            named = partial(list_known, self.sides)
             rule = replace(rule, since=find_since(since, named, self.sides.accepted.today))
         return judge(self._tell(rule))
 
@@ -167,7 +167,7 @@ class Compared:
     @functools.cached_property
     def tries(self) -> Mapping[str, list[Try]]:
         """The tries of each block with breaks by an edit, fixed evals, or none that ran since."""
-        told, year = self.sides.around.told, find_year(self.sides.candidate)
+        told = self.sides.around.told
         if told is None or self.sides.read.versions:
             return {}
         blocks = {
@@ -177,7 +177,7 @@ class Compared:
             or (each.transition in BROKEN and each.cause == "edit")
             or each.saved.stale == "block"
         }
-        return {each: list_tries(told, each, year) for each in blocks if each is not None}
+        return {each: list_tries(told, each) for each in blocks if each is not None}
 
     def find_step(self, gate: Gate) -> NextStep | None:
         return find_next_step(self.facts(gate), gate)
@@ -193,7 +193,7 @@ class Compared:
         judged = self.judged if gate is None else gate
         facts, step = self.facts(judged), self.find_step(judged)
         if door.is_live:
-            facts = replace(facts, today=facts.newest_day)
+            facts = facts.say_on(facts.newest_day)
         return make_document(facts, judged, self.explain(judged), step, door)
 
     def page(self, door: Door, gate: Gate | None = None) -> VerdictPage:

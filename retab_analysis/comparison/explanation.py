@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from retab_analysis.comparison.detail import BROKE, DOUBT
-from retab_analysis.comparison.names import name_runs, name_version
+from retab_analysis.comparison.names import name_runs
 from retab_analysis.comparison.suite_test import SuiteTest
 from retab_analysis.comparison.verdict_facts import VerdictFacts
 from retab_analysis.markup import count_noun, say_p_value, say_points
@@ -42,9 +42,7 @@ def explain(facts: VerdictFacts, test: SuiteTest, margin: float) -> str:
 def _say_compared(facts: VerdictFacts) -> str:
     sides, year = facts.sides, facts.year
     names = facts.versions or (
-        ""
-        if sides.baseline is None
-        else name_version(sides.baseline, sides.around.told, year).text,
+        "" if sides.baseline is None else facts.name_side(sides.baseline).text,
         facts.version,
     )
     is_compared = pl.col("eval_id").is_in([each.id for each in facts.stories])

@@ -198,7 +198,7 @@ class Broken(Finding, frozen=True, kw_only=True, tag="broken"):
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
         facts, are, breaks, last = self.facts, self.agree("are"), self.breaks, self.last
         if self.back is not None and len(breaks) == 1:
-            since = name_back(self.back, facts.sides.around.told, facts.today, facts.year)
+            since = name_back(self.back)
             return Said(f"{self.n} {are} broken again", f" since {since}")
         unrun = "" if self.unrun is None else self.unrun.say_again(self.evals, label)
         clause, which = unrun or ("" if last is None else self._say_last(last)), ""
@@ -215,7 +215,7 @@ class Broken(Finding, frozen=True, kw_only=True, tag="broken"):
         names = not self.unrun or known & {each.block_id for each in self.unrun.blocks.evals}
         is_short = bool(names and (clause or which))
         how = {"is_new": self.is_new, "is_split": is_split, "is_short": is_short}
-        since = say_breaks(breaks, facts.today, facts.year, label, which, **how)
+        since = say_breaks(breaks, facts.year, label, which, **how)
         return Said(f"{self.n} {said}", since, clause, None if which else "")
 
     def _say_last(self, last: LastTry) -> str:
@@ -224,7 +224,7 @@ class Broken(Finding, frozen=True, kw_only=True, tag="broken"):
         if again:
             said = f"{f'{said} and ' if last.its.mended else ''}{BROKE} {again} again"
         back = ", put back," * last.its.is_put_back
-        return f"{name_try(last.its, self.facts.today)}{back} {said}"
+        return f"{name_try(last.its)}{back} {said}"
 
     def say_beside(self, mark: Mark) -> str:
         verb = BROKE if self.is_new else f"{self.agree('are')} still broken"
@@ -433,7 +433,6 @@ class Unclear(Finding, frozen=True, kw_only=True, tag="unclear"):
         if {each.cause for each in self.evals} <= _TOLD and not facts.broke_between:
             since = say_breaks(
                 list_breaks(self.evals, {}),
-                facts.today,
                 facts.year,
                 label,
                 is_new=True,

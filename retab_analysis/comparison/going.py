@@ -203,7 +203,7 @@ def write_beside(heading: Heading, marks: Mapping[str, Mark]) -> Heading:
 def _say_known(facts: VerdictFacts) -> str:
     if broken := facts.of(*BROKEN):
         evals = f"{count_noun(len(broken), 'eval')} {agree(len(broken), 'are')}"
-        return f"{evals} broken{say_breaks(facts.breaks, facts.today, facts.year, is_new=False)}"
+        return f"{evals} broken{say_breaks(facts.breaks, facts.year, is_new=False)}"
     return _say_passed(facts)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import polars as pl
 
-from retab_analysis.evidence.versions import Name, Versions
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.vocabulary import MOMENT, say_day
 
@@ -26,21 +25,6 @@ def rank_by_run(results: pl.DataFrame) -> pl.DataFrame:
     keys = pl.col(scope).eq_missing("workflow"), _moment(results)
     ranked = results.sort(*keys, descending=True, nulls_last=True)
     return ranked.select("run_id", "workflow_version_id", at=keys[1])
-
-
-def name_version(results: pl.DataFrame, versions: Versions | None, year: int | None) -> Name:
-    """The version of the newest whole run, else run; its id, and how many others, for frames."""
-    ranked = rank_by_run(results)
-    if versions is None:
-        ids = ranked["workflow_version_id"].drop_nulls().unique(maintain_order=True)
-        more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
-        return Name(f"{one_line(ids[0], 24)}{more}" if len(ids) else "")
-    if ranked.is_empty():
-        return Name("")
-    run_id, version, at = ranked.row(0)
-    if "code" not in results.columns or run_id is None:
-        return versions.name_run(at, year, version=version)
-    return versions.name_runs(results.filter(run_id=run_id), year)[run_id]
 
 
 def name_runs(results: pl.DataFrame, version: str, year: int | None) -> str:

@@ -12,8 +12,8 @@ from retab_analysis.comparison.detail import name_eval, say_short, say_word
 from retab_analysis.comparison.findings import Finding, find
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.verdict_facts import VerdictFacts
+from retab_analysis.evidence.names import Name
 from retab_analysis.evidence.story import Story
-from retab_analysis.evidence.versions import Name
 
 VALUE_COLUMNS = ("condition", "expected_value", "baseline_actual", "candidate_actual", "failure")
 """The columns of ``Comparison.evals`` that hold, or may quote, values of customers' documents."""
@@ -77,7 +77,7 @@ def _tell_version(named: Name | None = None) -> dict[str, Any] | None:
     if named is None:
         return None
     edited = None if named.edited_at is None else named.edited_at.isoformat()
-    return {"name": named.text or None, "edited_at": edited, "version": named.number}
+    return {"name": named.text or None, "edited_at": edited, "version": named.version}
 
 
 def list_brief(facts: VerdictFacts, *, values: bool) -> list[dict[str, Any]]:

@@ -11,10 +11,11 @@ from retab_analysis.comparison.accepted import Policy
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.comparable import NEEDED
+from retab_analysis.evidence.names import Name
 from retab_analysis.evidence.saved_evals import SavedEvals
 from retab_analysis.evidence.telling import Told, tell
 from retab_analysis.evidence.timeline import CODE, Timeline, mark_codes
-from retab_analysis.evidence.versions import Name, Versions
+from retab_analysis.evidence.versions import Versions
 from retab_analysis.schema import RESULTS, as_polars, checked
 
 READ = tuple(

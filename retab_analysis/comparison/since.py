@@ -13,14 +13,15 @@ from retab_analysis.arguments import When, find_named, naming, read_moment, sugg
 from retab_analysis.comparison.detail import BROKE
 from retab_analysis.comparison.sides import Sides
 from retab_analysis.errors import ConfigError
+from retab_analysis.evidence.names import Edit
 from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, one_line
-from retab_analysis.vocabulary import BROKEN, MOMENT, EditNames, say_day
+from retab_analysis.vocabulary import BROKEN, MOMENT, say_day
 
 CURRENT = ("published", "production", "live", "latest")
 """The names of the version that is published now."""
 _NUMBER = re.compile(r"[vV]?([0-9]{1,9})")
-_NAME = re.compile(r"v[0-9]|edit of ")
+_NAME = re.compile(r"v[0-9]|edit of |try ")
 _EXPECTED = "a date or time such as '2026-12-01', an age such as '7d', a version, an edit or a run"
 
 
@@ -68,7 +69,7 @@ def find_since(asked: object, list_known: Callable[[], Mapping[str, datetime]], 
                 told = f"since must be {_EXPECTED}, got {asked[:80]!r}; {suggest(text, named)}"
                 raise ConfigError(told) from None
             at = known[found]
-            said = f"the {found}" if found.startswith("edit") else found
+            said = found if found.startswith("v") else f"the {found}"
         else:
             found = said = ""
         if at is None or at.date() > now:
@@ -80,28 +81,29 @@ def find_since(asked: object, list_known: Callable[[], Mapping[str, datetime]], 
 
 
 def list_moments(
-    versions: pl.DataFrame | None, edits: Iterable[datetime], runs: pl.DataFrame, year: int | None
+    versions: pl.DataFrame | None, edits: Iterable[Edit], runs: pl.DataFrame
 ) -> dict[str, datetime]:
-    """The names of versions (a VERSIONS frame), of edits at some moments, and of runs.
+    """The names of versions (a VERSIONS frame), of edits and of runs.
 
     ``runs`` has two columns: an id, and when the run was created.
     """
-    moments = sorted(edits, reverse=True)
-    names, found = EditNames(moments), dict[str, datetime]()
+    found = dict[str, datetime]()
     rows = [] if versions is None else versions.drop_nulls("published_at").iter_rows(named=True)
     for row in rows:
         called = [f"v{row['version']}"] if row["version"] is not None else []
         called += [row["workflow_version_id"], *(CURRENT if row["is_current"] else ())]
         found |= {each: row["published_at"] for each in called if each is not None}
-    found |= {names.name(at, year): at for at in reversed(moments)}
+    for each in edits:
+        found[each.edit.text] = each.era.first
+        if each.era.number is not None:
+            found[f"try {each.era.number} of {each.label}"] = each.era.first
     return {**found, **dict(runs.drop_nulls().iter_rows())}
 
 
-def list_known(sides: Sides, year: int | None) -> dict[str, datetime]:
+def list_known(sides: Sides) -> dict[str, datetime]:
     """The names of moments that the two sides of a comparison know."""
     told, plan = sides.around.told, sides.read.plan
-    histories = () if told is None else told.timeline.histories.values()
-    edits = {era.first for history in histories for era in history.eras}
+    edits = [] if told is None else told.edits
     runs = [each.select("run_id", at=MOMENT) for each in sides.known]
     runs += [] if plan is None else [plan.select("run_id", at="created_at")]
-    return list_moments(sides.around.versions, edits, pl.concat(runs), year)
+    return list_moments(sides.around.versions, edits, pl.concat(runs))

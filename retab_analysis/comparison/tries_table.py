@@ -8,7 +8,6 @@ from functools import cached_property
 
 from retab_analysis.comparison.config_changes import BlockConfigs, mark_changes
 from retab_analysis.comparison.detail import BROKE, name_eval, say_asserts, summarize_value
-from retab_analysis.comparison.run_columns import say_moment
 from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.tries import Try, find_best, find_last_good, list_ran
 from retab_analysis.markup import one_line
@@ -62,7 +61,7 @@ class TriesInWords:
         """The prompt of the best try, by what the button says."""
         best = self.best() if self.values else None
         prompt = self.configs.read(best, "prompt") if best else ""
-        return ((f"Copy the prompt of {self.name(best)}", prompt),) if best and prompt else ()
+        return ((f"Copy the prompt of {name_column(best)}", prompt),) if best and prompt else ()
 
     def best(self) -> Try | None:
         """The best try; None if all of them passed as many."""
@@ -84,22 +83,13 @@ class TriesInWords:
         rows = tuple(self._make_row(key, story) for key, story in evals.items())
         return TriesTable((), rows, tuple(map(self._tell, range(len(self.tries)))))
 
-    def name(self, its: Try) -> str:
-        """Its version, or the moment of its edit: with seconds if another has the same."""
-        number, at = its.name.number, its.edited_at
-        named = its.name.text if number is not None or at is None else say_moment(at, self.year)
-        alike = [each for each in self.tries if say_moment(each.edited_at, self.year) == named]
-        if at is not None and len(alike) > 1:
-            named = f"{named}:{at:%S}"
-        return one_line(named, 40) + " (put back)" * its.is_put_back
-
     def _tell(self, at: int) -> TryColumn:
         its, n = self.tries[at], len(self.tries[at].states)
         is_good = at == find_last_good(self.tries)
         passed, errors = len(its.passed), its.count("error")
         best = ", best" * (its is self.best())
         return TryColumn(
-            f"{self.name(its)}{', the last good' * is_good}",
+            f"{name_column(its)}{', the last good' * is_good}",
             tuple(self._list_words(at)),
             passed / n if n else 0.0,
             (n - passed - errors) / n if n else 0.0,
@@ -158,6 +148,10 @@ class TriesInWords:
         look: Look = "wrong" if state != "passed" else "right" if has_risen else "value"
         said = one_line(summarize_value(value), _VALUE)
         return Cell(f"{letter}{looks}", (write_line(Span(said, look)),))
+
+
+def name_column(its: Try) -> str:
+    return one_line(its.name.text, 40) + " (put back)" * its.is_put_back
 
 
 def choose_tries(known: Sequence[Try], last: int) -> list[Try]:

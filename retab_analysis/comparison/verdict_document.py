@@ -236,12 +236,13 @@ class _Writer:
         tried = self._find_words(block, None if last is None else last.its)
         for each in breaks:
             if breaks[1:]:
-                named = each.name(None, self.facts.year).removeprefix("the ") or "unknown edit"
+                known = each.name(self.facts.year).removeprefix("the ") or "unknown edit"
+                named = each.edit.name.text if each.edit else known
                 said = f"{named} · {count_noun(len(each.evals), 'eval')}"
                 yield Note(write_line(Span(said, "strong")))
             yield self._show_edit(each, tried)
             if last is not None and each is breaks[-1]:
-                yield Note(write_line(say_try(last, self.facts.today)))
+                yield Note(write_line(say_try(last)))
                 is_told = breaks[1:] and any(its.edit == last.its for its in breaks)
                 if not is_told and (changes := mark_changes(tried, values=self.door.values)):
                     yield ChangeList(changes)
@@ -422,7 +423,7 @@ class _Writer:
         blocks = {each.block_id: name_block(each) for each in fixed}
         for each in self.facts.ran_last:
             if each.block in blocks and each.its.is_put_back:
-                said = say_try(each, self.facts.today)
+                said = say_try(each)
                 yield Note(write_line(Span(blocks[each.block], "strong"), f": {said}"))
 
     def _rates(self) -> str:

@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_fields
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
+import polars as pl
 from msgspec.structs import replace
 
 from retab_analysis.comparison.accepted import Outdated, Policy
 from retab_analysis.comparison.breaks import Break, list_breaks
-from retab_analysis.comparison.detail import WORDS, Word, word_of
+from retab_analysis.comparison.detail import WORDS, Word, name_block, word_of
 from retab_analysis.comparison.gate import USUAL, GateRule
-from retab_analysis.comparison.names import find_year, name_version
+from retab_analysis.comparison.names import find_year, rank_by_run
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS, find_next_look, list_reruns
 from retab_analysis.comparison.sides import NewerRun, Sides
 from retab_analysis.comparison.suite_test import SuiteTest
+from retab_analysis.evidence.names import Name
 from retab_analysis.evidence.story import Story
-from retab_analysis.evidence.tries import LastTry, Try, find_last_try
-from retab_analysis.evidence.versions import Name
+from retab_analysis.evidence.tries import LastTry, Try, find_last_try, say_on
 from retab_analysis.markup import one_line
 from retab_analysis.render.document import Count
 from retab_analysis.vocabulary import BROKEN, DECIDED, FAILING, MOMENT
@@ -44,7 +46,6 @@ class VerdictFacts:
     accepted: frozenset[str] = frozenset()
     rule: GateRule = USUAL
     tries: Mapping[str, Sequence[Try]] = field(default_factory=dict)
-    today: date | None = None  # edits of that day are named without it
 
     @cached_property
     def counted(self) -> list[Story]:
@@ -184,12 +185,28 @@ class VerdictFacts:
         newest = self.sides.candidate.select(MOMENT.max()).item()
         return None if newest is None else newest.date()
 
+    def say_on(self, day: date | None) -> VerdictFacts:
+        """The same facts with the names of edits as they are said on a day."""
+        tries = {block: say_on(its, day) for block, its in self.tries.items()}
+        versions = tuple(each.on(day) for each in self.sides.read.versions)
+        read = replace_fields(self.sides.read, versions=versions)
+        return replace_fields(self, tries=tries, sides=replace_fields(self.sides, read=read))
+
     @cached_property
     def named(self) -> Name:
         """The name of the checked version; empty if it is not known."""
         if self.sides.read.named is not None:
             return self.sides.read.named
-        return name_version(self.sides.candidate, self.sides.around.told, self.year)
+        return self.name_side(self.sides.candidate)
+
+    def name_side(self, results: pl.DataFrame) -> Name:
+        """The name of the version of some results; of frames the id that they carry."""
+        if (told := self.sides.around.told) is not None:
+            labels = {each.block_id or "": name_block(each) for each in self.stories}
+            return told.name_side(results, labels)
+        ids = rank_by_run(results)["workflow_version_id"].drop_nulls().unique(maintain_order=True)
+        more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
+        return Name(f"{one_line(ids[0], 24)}{more}" if len(ids) else "")
 
     @property
     def version(self) -> str:
@@ -198,16 +215,15 @@ class VerdictFacts:
     @property
     def versions(self) -> tuple[str, ...]:
         """The names of both sides, as they were asked for, if two versions are compared."""
-        return tuple(one_line(each.said, 44) for each in self.sides.read.versions)
+        return tuple(one_line(each.full, 44) for each in self.sides.read.versions)
 
     @property
     def between(self) -> str:
         """`` from v4 to v5`` if two versions are compared, else nothing."""
         if not self.sides.read.versions:
             return ""
-        before, now = self.sides.read.versions
-        said = before.say(self.today), now.say(self.today, after=before)
-        return " from {} to {}".format(*(one_line(each, 44) for each in said))
+        before, now = (one_line(each.said, 44) for each in self.sides.read.versions)
+        return f" from {before} to {now}"
 
     @property
     def broke_between(self) -> str:

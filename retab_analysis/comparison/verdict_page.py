@@ -80,7 +80,7 @@ class VerdictPage:
         known = pl.concat(sides.known, how="diagonal_relaxed")
         is_first = pl.col("result_id").is_null() | pl.col("result_id").is_first_distinct()
         told, results = sides.around.told, sides.code(known.filter(is_first))
-        names = {} if told is None else told.name_runs(results, year)
+        names = {} if told is None else told.name_runs(results)
         before = () if sides.baseline is None else sides.baseline["run_id"].drop_nulls()
         return KnownRuns(
             results,

@@ -52,6 +52,7 @@ class Era(Struct, frozen=True, gc=False):
     last: datetime | None
     is_draft: bool
     versions: frozenset[int] = frozenset()  # the publications that have it
+    number: int | None = None  # its place among the eras of its block, if all of them are known
 
     @property
     def code(self) -> str:
@@ -109,9 +110,10 @@ def list_histories(eras: pl.DataFrame, results: pl.DataFrame) -> dict[str, Block
     """The history of each block of an ERAS frame, with the codes that ``results`` show."""
     parts: dict[str, list[Era]] = {}
     columns = ("block_id", "config_fingerprint", "first_seen_at", "last_seen_at", "is_draft")
-    for block, mark, first, last, is_draft, versions in eras.select(*columns, "versions").rows():
+    rows = eras.select(*columns, "versions", "number").rows()
+    for block, mark, first, last, is_draft, versions, number in rows:
         if first is not None:
-            era = Era(mark, first, last, bool(is_draft), frozenset(versions or ()))
+            era = Era(mark, first, last, bool(is_draft), frozenset(versions or ()), number)
             parts.setdefault(block, []).append(era)
     coded = results.filter(pl.col("block_id").is_in(list(parts))).drop_nulls(BLOCK_CODE)
     seen = coded.group_by("block_id", BLOCK_CODE).agg(BEGAN.min().alias("first"))

@@ -9,16 +9,17 @@ a try with the newest earlier one that ran. An eval with both a pass and a failu
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from operator import attrgetter
 
 import polars as pl
 from msgspec import Struct
 from msgspec.structs import replace
 
+from retab_analysis.evidence.names import Name, make_name
 from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.timeline import BEGAN, BlockHistory, Era
-from retab_analysis.evidence.versions import Name, Versions
+from retab_analysis.evidence.versions import Versions
 from retab_analysis.vocabulary import DECIDED, NOT_PASSING
 
 
@@ -39,6 +40,7 @@ class Try(Struct, frozen=True):
     values: Mapping[str, str | None] = {}
     is_present: bool = False
     is_put_back: bool = False  # whether an earlier try had this code
+    back: Name | None = None  # of the save that put it back, if it has not run since
     mark: str | None = None  # of its era, if the history of its block is known
     runs: frozenset[str] = frozenset()
     of: frozenset[str] = frozenset()
@@ -74,9 +76,7 @@ class Try(Struct, frozen=True):
         return frozenset(each for each, state in self.states.items() if state in states)
 
 
-def list_tries(
-    versions: Versions, block: str, year: int | None, *, since: datetime | None = None
-) -> list[Try]:
+def list_tries(versions: Versions, block: str, *, since: datetime | None = None) -> list[Try]:
     """The tries of a block, the oldest first.
 
     ``since`` is the moment from which on all runs were read: earlier eras may have run.
@@ -92,22 +92,15 @@ def list_tries(
     stretch = pl.col("code").ne(pl.col("code").shift(1)).fill_null(True).cum_sum()
     found, seen = list[Try](), set[str]()
     for its in rows.with_columns(stretch=stretch).partition_by("stretch", maintain_order=True):
-        found.append(_read_stretch(its, block, versions, history, seen, year))
+        found.append(_read_stretch(its, block, versions, history, seen))
     ran = {each.code for each in found}
     for era in () if history is None else history.eras:
         has_run = history is not None and not ran.isdisjoint(history.codes_of(era))
         if not has_run and (since is None or era.first > since):
-            name = _name(versions, era, year)
+            name = versions.names[block, era.mark]
             found.append(Try(None, name, era.first, is_present=era.is_draft, mark=era.mark))
     found.sort(key=attrgetter("began_at"))
     return [*_compare(_mark_present(found, versions, block))]
-
-
-def _name(versions: Versions, era: Era, year: int | None) -> Name:
-    """The name of a block's era, whatever other blocks had then: its version, else its edit."""
-    if era.versions:
-        return Name(f"v{max(era.versions)}", era.first, max(era.versions))
-    return Name(versions.edits.name(era.first, year), era.first)
 
 
 def _read_stretch(
@@ -116,7 +109,6 @@ def _read_stretch(
     versions: Versions,
     history: BlockHistory | None,
     seen: set[str],
-    year: int | None,
 ) -> Try:
     code, first = rows["code"][0], rows["began"][0]
     is_put_back = code in seen
@@ -136,9 +128,7 @@ def _read_stretch(
         states.setdefault(eval_id, "error")
     return Try(
         code,
-        versions.name_run(rows["began"][-1], year, codes={block: code})
-        if era is None
-        else _name(versions, era, year),
+        versions.name_code(block, code, era),
         edited_at,
         first,
         rows["began"][-1],
@@ -173,7 +163,8 @@ def _mark_present(found: Sequence[Try], versions: Versions, block: str) -> list[
     last = found[-1].last_run_at or found[-1].edited_at
     if saved_at is None or last is None or saved_at <= last:
         return told
-    back = replace(found[newest], edited_at=saved_at, is_put_back=True, is_present=True)
+    name = make_name(saved_at, year=versions.year)
+    back = replace(found[newest], edited_at=saved_at, is_put_back=True, is_present=True, back=name)
     unrun = replace(
         back, states={}, values={}, first_run_at=None, last_run_at=None, runs=frozenset()
     )
@@ -199,6 +190,14 @@ def find_best(tries: Sequence[Try]) -> Try | None:
     A single try is compared with that code.
     """
     return max(reversed(list_ran(tries)), key=lambda each: len(each.passed), default=None)
+
+
+def say_on(tries: Sequence[Try], day: date | None) -> list[Try]:
+    """The tries with their names as they are said on a day."""
+    return [
+        replace(each, name=each.name.on(day), back=each.back and each.back.on(day))
+        for each in tries
+    ]
 
 
 class LastTry(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Versions: which code each block had at a moment, and the name of a moment.
+"""Versions: which code each block had at a moment.
 
 An eval run always runs the draft, so a version is no id of runs: it is the code of its blocks. The
 order of trust:
@@ -15,39 +15,33 @@ if both have one and they differ. Everything else is *unknown*.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 import polars as pl
 from msgspec import Struct
 
+from retab_analysis.evidence.names import Edit, Name, list_edits, make_name
 from retab_analysis.evidence.presence import Ran
-from retab_analysis.evidence.timeline import (
-    BlockHistory,
-    Era,
-    Sameness,
-    Timeline,
-    list_histories,
-)
-from retab_analysis.schema import RESULTS
-from retab_analysis.vocabulary import DRAFT, ERA, MOMENT, EditNames, say_day
+from retab_analysis.evidence.timeline import BlockHistory, Era, Sameness, Timeline
+from retab_analysis.vocabulary import DRAFT, ERA, MOMENT, say_day
 
 _UNRUN = f"{ERA}not run"
 """The code of a block that was edited and has not run."""
 
 BEFORE = "code before"
 """What the previous code of each block is called."""
+CODE_OF = "code of "
 
-_EDIT = "edit of "
-
-Kind = Literal["draft", "publication", "time", "run id", "previous"]
+Kind = Literal["draft", "publication", "time", "edit", "run id", "previous"]
 
 
 class Moment(Struct, frozen=True):
     """A version of a workflow.
 
-    ``name`` is what a person typed, empty for the usual one; ``at`` is None for the draft.
+    ``name`` is what a person typed, empty for the usual one; ``at`` is None for the draft. Of an
+    edit, ``marks`` has the eras that began with it, by their blocks.
     """
 
     name: str
@@ -55,19 +49,20 @@ class Moment(Struct, frozen=True):
     at: datetime | None = None
     version: str | None = None  # the id of a publication, or an id that runs carry
     number: int | None = None
+    marks: Mapping[str, str] = {}
 
     def __str__(self) -> str:
         if self.kind in ("draft", "previous"):
             return f"the {DRAFT if self.kind == 'draft' else BEFORE}"
-        is_named = self.kind != "publication" or self.number is not None
-        return self.name if is_named else f"the {self.name}"
+        is_alone = self.kind in ("time", "run id") or self.number is not None
+        return self.name if is_alone else f"the {self.name}"
 
     def keep(self, name: Name) -> Name:
         """The name as it was asked for, where two versions are one code."""
         if self.kind == "draft":
             return Name(DRAFT, name.edited_at)
         is_time = self.kind == "time"
-        return Name(f"code of {self.name}", name.edited_at) if is_time else name
+        return Name(f"{CODE_OF}{self.name}", name.edited_at) if is_time else name
 
     @property
     def place(self) -> tuple[object, ...]:
@@ -97,39 +92,6 @@ class BlockCode(Struct, frozen=True):
         return "edited" if self.codes and other.codes else "unknown"
 
 
-class Name(NamedTuple):
-    """What a version is called, its newest edit, and its number if it was published."""
-
-    text: str
-    edited_at: datetime | None = None
-    number: int | None = None
-
-    @property
-    def said(self) -> str:
-        """The name in a sentence: ``v5``, ``the edit of 29 Nov``."""
-        return self.text if self.number is not None else f"the {self.text}"
-
-    @property
-    def is_edit(self) -> bool:
-        return self.edited_at is not None and self.text.startswith(_EDIT)
-
-    def say(self, today: date | None = None, *, after: Name | None = None) -> str:
-        """The same without the day of ``today``, ``the edit of 19:26``.
-
-        ``after`` is the name before it in the sentence: of two edits the second is ``that of
-        30 Nov``, of one day ``that of 19:26``.
-        """
-        if self.edited_at is None or not self.is_edit:
-            return self.said
-        is_second = after is not None and after.is_edit
-        days = [today, *([after.edited_at.date()] if after and after.edited_at else [])]
-        when = self.text.removeprefix(_EDIT)
-        if self.edited_at.date() in days:
-            _, _, time = when.partition(", ")
-            when = time or f"{self.edited_at:%H:%M}"
-        return f"that of {when}" if is_second else f"the {_EDIT}{when}"
-
-
 class PublishedVersion(NamedTuple):
     """A published version. ``configs`` has the configuration of each block, if it is known."""
 
@@ -138,10 +100,11 @@ class PublishedVersion(NamedTuple):
     at: datetime | None
     configs: Mapping[str, str] | None = None
 
-    def name(self, year: int | None, edited_at: datetime | None) -> Name:
-        day = self.version if self.at is None else f"version of {say_day(self.at, year)}"
-        named = day if self.number is None else f"v{self.number}"
-        return Name(named, edited_at, self.number)
+    def call(self, year: int | None) -> int | str:
+        """Its number; without one what it is called."""
+        if self.number is not None:
+            return self.number
+        return self.version if self.at is None else f"version of {say_day(self.at, year)}"
 
 
 class Versions(Struct, frozen=True, eq=False, dict=True):
@@ -178,6 +141,8 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             return self._present(block)
         if moment.kind == "previous":
             return self._previous(block)
+        if (mark := moment.marks.get(block)) is not None:
+            return self._tell_era(block, mark)
         ran = self._ran.get(block, ())
         if moment.kind == "run id" and (own := [e for e in ran if e.version == moment.version]):
             codes = frozenset(each.code for each in own if each.run_id == own[-1].run_id)
@@ -218,6 +183,12 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             has_run = any(each.run_id for each in self.timeline.ran.get(block, ()))
             return BlockCode() if has_run and not codes else now
         return BlockCode(frozenset([others[-1]]), self._find_era_of(block, others[-1]))
+
+    def _tell_era(self, block: str, mark: str) -> BlockCode:
+        history = self.timeline.histories.get(block)
+        its = () if history is None else (each for each in history.eras if each.mark == mark)
+        codes = [code for era in its for code in history.codes_of(era)] if history else []
+        return BlockCode(frozenset(codes), mark)
 
     def _find_era_of(self, block: str, code: str) -> str | None:
         """The mark of the era whose code this is."""
@@ -267,56 +238,31 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
 
     # Names
 
-    def name(self, moment: Moment, year: int | None) -> Name:
+    @cached_property
+    def year(self) -> int | None:
+        """The year of the newest run."""
+        newest = self.timeline.results.select(MOMENT.max()).item()
+        return None if newest is None else int(newest.year)
+
+    def name(self, moment: Moment) -> Name:
         """What a version is called. One that was asked for by its name keeps it."""
         state = self.code_of(moment)
-        if moment.kind == "publication" or (moment.kind == "draft" and moment.name):
-            named = DRAFT if moment.kind == "draft" else moment.name
-            return Name(named, self._find_edit(state), moment.number)
-        published = self._find_publication(moment.at, state)
-        if published is None and moment.kind == "previous":
-            return self._name_previous(state, year)
-        codes = [(block, code) for block, its in state.items() for code in its.codes]
-        began = [at for each in codes if (at := self._first_seen.get(each)) is not None]
-        return self._name_state(state, published, max(began, default=moment.at), year)
-
-    def _name_state(
-        self,
-        state: Mapping[str, BlockCode],
-        published: PublishedVersion | None,
-        first: datetime | None,
-        year: int | None,
-    ) -> Name:
-        """The publication with some codes, else their newest edit, else the day they ran first."""
-        edited_at = self._find_edit(state)
-        if published is not None:
-            return published.name(year, edited_at)
-        if edited_at is not None:
-            return Name(self.edits.name(edited_at, year), edited_at)
-        return Name(DRAFT if first is None else f"draft of {say_day(first, year)}")
-
-    def _name_previous(self, state: Mapping[str, BlockCode], year: int | None) -> Name:
-        """The edit before the newest change, if both are of one block; each block has its own."""
-        now, saved_at = self.code_of(Moment("", "draft")), self.timeline.saved_at
-        touched = {block: its for block, its in state.items() if its.compare(now[block]) != "same"}
-        before = {block: self._find_edit({block: its}) for block, its in touched.items()}
-        changed = {b: self._find_edit({b: now[b]}) for b in touched}
-        # A configuration that was put back is as old as its first era.
-        changed |= {b: saved_at[b] for b in touched if b in saved_at}
-        last, at = _find_latest(changed), before.get(_find_latest(before) or "")
-        if at is None or last != _find_latest(before):
-            return Name(BEFORE)
-        return Name(self.edits.name(at, year), at)
+        if moment.kind == "edit":
+            edits = (each.era.first for each in self.edits)
+            return make_name(moment.at, edits, year=self.year)._replace(text=moment.name)
+        called = {"publication": moment.name, "draft": DRAFT * bool(moment.name)}
+        if asked := {**called, "previous": BEFORE}.get(moment.kind):
+            return Name(asked, self._find_edit(state), moment.number)
+        return self._name(state, self._find_publication(moment.at, state), moment.at)
 
     def name_run(
         self,
         at: datetime | None,
-        year: int | None,
         *,
         version: str | None = None,
         codes: Mapping[str, str] | None = None,
     ) -> Name:
-        """What the version of a run is called: ``v5``, ``edit of 29 Nov``, ``draft of 21 Nov``.
+        """What the version of a run is called: ``v5``, ``edit of 29 Nov 19:26``.
 
         The run began ``at`` a moment, carries an id, and its blocks had ``codes``.
         """
@@ -324,9 +270,46 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         moment, ran = Moment(DRAFT, "draft") if at is None else Moment("", "time", at), codes or {}
         state = {block: self._code_of(block, moment, ran.get(block)) for block in self.blocks}
         first = None if at is None else min(at, self.first_runs.get(version or "", at))
-        return self._name_state(state, named or self._find_publication(at, state), first, year)
+        return self._name(state, named or self._find_publication(at, state), first)
 
-    def name_runs(self, results: pl.DataFrame, year: int | None) -> dict[str, Name]:
+    def name_code(self, block: str, code: str, era: Era | None) -> Name:
+        """What a code of a block is called: by its first publication, else by its edit."""
+        if era is not None:
+            return self.names[block, era.mark]
+        its = BlockCode(frozenset([code]))
+        published = [
+            each
+            for each in self.publications
+            if self._published[each.version].get(block, BlockCode()).compare(its) == "same"
+        ]
+        first = min(published, key=_find_place, default=None)
+        return self._name({block: its}, first)
+
+    def _name(
+        self,
+        state: Mapping[str, BlockCode],
+        published: PublishedVersion | None,
+        first: datetime | None = None,
+    ) -> Name:
+        version = None if published is None else published.call(self.year)
+        edits = {each.era.first for each in self.edits}
+        codes = ((block, code) for block, its in state.items() for code in its.codes)
+        began = [at for each in codes if (at := self._first_seen.get(each)) is not None]
+        at, first = self._find_edit(state), max(began, default=first)
+        return make_name(at, edits, year=self.year, version=version, first=first)
+
+    @cached_property
+    def edits(self) -> list[Edit]:
+        """The edits of the blocks whose history is known."""
+        known = {block: its.eras for block, its in self.timeline.histories.items()}
+        return list_edits(known, self.year)
+
+    @cached_property
+    def names(self) -> dict[tuple[str, str], Name]:
+        """The name of each era, by its block and mark."""
+        return {(each.block, each.era.mark): each.name for each in self.edits}
+
+    def name_runs(self, results: pl.DataFrame) -> dict[str, Name]:
         """The name of the version of each run, by the codes of its blocks."""
         about: dict[str, tuple[datetime | None, str | None]] = {}
         codes: dict[str, dict[str, str]] = {}
@@ -340,9 +323,33 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             if block is not None and code is not None:
                 codes.setdefault(run_id, {})[block] = code
         return {
-            run_id: self.name_run(at, year, version=version, codes=codes.get(run_id))
+            run_id: self.name_run(at, version=version, codes=codes.get(run_id))
             for run_id, (at, version) in about.items()
         }
+
+    def name_side(self, results: pl.DataFrame, labels: Mapping[str, str]) -> Name:
+        """The name of a side, by the newest row of each eval; ``labels`` are the blocks' names.
+
+        It is the version of the run of most evals. Then each block follows whose code is newer.
+        """
+        rows = results.drop_nulls("run_id").sort(MOMENT, "run_id", nulls_last=True)
+        newest = rows.unique("eval_id", keep="last", maintain_order=True)
+        runs = newest.group_by("run_id", maintain_order=True).agg(n=pl.len(), at=MOMENT.max())
+        if runs.is_empty():
+            return Name("")
+        main = self.name_runs(rows)[runs.sort("n", "at", nulls_last=False)["run_id"][-1]]
+        if main.edited_at is None or "code" not in newest.columns:
+            return main
+        cells = newest.drop_nulls(("block_id", "code")).select("block_id", "code").unique()
+        ran = {(block, self._find_era_of(block, code)) for block, code in cells.iter_rows()}
+        newer = {  # of a block the newest one
+            each.block: each._replace(label=labels.get(each.block, each.block))
+            for each in self.edits
+            if (each.block, each.era.mark) in ran and each.era.first > main.edited_at
+        }
+        beside = (each.within for each in newer.values())
+        at = max((each.era.first for each in newer.values()), default=main.edited_at)
+        return main._replace(text=", ".join((main.text, *beside)), edited_at=at)
 
     def _find_edit(self, state: Mapping[str, BlockCode]) -> datetime | None:
         """The newest edit of a block that led to these codes, if histories tell it."""
@@ -359,14 +366,9 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         found: dict[tuple[str, str], datetime] = {}
         for block, ran in self._ran.items():
             for each in ran:
-                found.setdefault((block, each.code), each.began)
+                at = found.setdefault((block, each.code), each.created)
+                found[block, each.code] = min(at, each.created)
         return found
-
-    @cached_property
-    def edits(self) -> EditNames:
-        eras = (era for each in self.timeline.histories.values() for era in each.eras)
-        ran = (each.began for its in self._ran.values() for each in its)
-        return EditNames((era.first for era in eras), ran)
 
     def _find_publication(
         self, at: datetime | None, state: Mapping[str, BlockCode]
@@ -397,12 +399,6 @@ def _find_began(ran: Ran) -> tuple[datetime, str]:
     return ran.began, ran.code
 
 
-def _find_latest(moments: Mapping[str, datetime | None]) -> str | None:
-    """The block with the latest moment."""
-    known = {block: at for block, at in moments.items() if at is not None}
-    return max(known, key=known.__getitem__, default=None)
-
-
 def _find_place(publication: PublishedVersion) -> tuple[bool, datetime | None]:
     return publication.at is not None, publication.at
 
@@ -411,29 +407,3 @@ def _list_newest(ran: Sequence[Ran], at: datetime | None) -> list[str]:
     """The code of the newest result until a moment, if there is one."""
     codes = [each.code for each in ran if at is None or each.began <= at]
     return codes[-1:]
-
-
-NAMES = pl.Schema(
-    {"workflow_id": pl.String(), "since": pl.Datetime("us", "UTC"), "version": pl.String()}
-)
-"""What the draft of each workflow is called, since which moment."""
-
-
-def list_names(edits: pl.DataFrame) -> pl.DataFrame:
-    """The names of the drafts of an EDITS frame, as :data:`NAMES`, in the order of time.
-
-    A draft is the newest publication that all its blocks have, else its newest edit.
-    """
-    found: list[tuple[str | None, datetime, str]] = []
-    for (workflow,), its in edits.partition_by("workflow_id", as_dict=True).items():
-        histories = list_histories(its, RESULTS.empty())
-        eras = [era for each in histories.values() for era in each.eras]
-        moments = {at for era in eras for at in (era.first, era.last) if at is not None}
-        names = EditNames(era.first for era in eras)
-        year = max(moments).year if moments else None
-        for at in sorted(moments):
-            now = [era for each in histories.values() if (era := each.find(at)) is not None]
-            shared = frozenset.intersection(*(era.versions for era in now))
-            edit = names.name(max(era.first for era in now), year)
-            found.append((workflow, at, f"v{max(shared)}" if shared else edit))
-    return pl.DataFrame(found, schema=NAMES, orient="row").sort("since")

@@ -24,6 +24,7 @@ from retab_analysis.errors import (
     ProtocolError,
     RetabAnalysisError,
 )
+from retab_analysis.evidence.names import name_edits
 from retab_analysis.fetch.lists import (
     find_workflow,
     of_workflow,
@@ -47,7 +48,7 @@ from retab_analysis.fetch.publications import (
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.schema import BLOCKS, EDITS, ERAS, PROBLEMS, Datetime, write_by_value
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import DRAFT, name_eras
+from retab_analysis.vocabulary import DRAFT
 
 SIGHTINGS = pl.Schema(
     {
@@ -81,10 +82,11 @@ def fetch_edits(
 
     Returns:
         An EDITS frame, one row per era of a block, the newest first. An era lasts from one edit to
-        the next, in drafts and published versions alike. ``name`` is the newest version that has
-        it, else its edit: ``v5``, ``edit of 29 Nov``. ``versions`` are the numbers of the
-        published versions that have this configuration; ``is_draft`` and ``is_published`` tell
-        whether the draft and production have it now; ``config`` is JSON.
+        the next, in drafts and published versions alike. ``name`` is the first version that has it,
+        else its edit: ``v5``, ``edit of 29 Nov 19:26``. ``number`` is its place among the eras of
+        its block, null without histories. ``versions`` are the numbers of the published versions
+        that have this configuration; ``is_draft`` and ``is_published`` tell whether the draft and
+        production have it now; ``config`` is JSON.
 
     Raises:
         ConfigError: An argument cannot be used, or there is no such workflow or block.
@@ -144,7 +146,9 @@ def _read_eras(client: Client, workflow_id: str, block_id: str) -> pl.DataFrame 
     where = client, history_path(block_id), of_workflow(workflow_id), ERAS
     if (eras := read_optional(*where)) is None:
         return None
-    return eras.frame.with_columns(block_id=pl.lit(block_id), workflow_id=pl.lit(workflow_id))
+    about = {"block_id": pl.lit(block_id), "workflow_id": pl.lit(workflow_id)}
+    place = pl.col("first_seen_at").rank("ordinal")
+    return eras.frame.with_columns(**about, number=place.cast(pl.Int64))
 
 
 def find_era(eras: pl.DataFrame, moment: datetime) -> pl.DataFrame:
@@ -247,6 +251,7 @@ def find_eras(seen: pl.DataFrame, workflow_id: str) -> pl.DataFrame:
         versions=pl.col("version").drop_nulls().unique().sort(),
         run_count=pl.lit(None, pl.Int64),
         name=pl.lit(None, pl.String),
+        number=pl.lit(None, pl.Int64),
         workflow_id=pl.lit(workflow_id),
         workflow_name=pl.lit(None, pl.String),
     )
@@ -286,4 +291,4 @@ def name_newest_first(edits: pl.DataFrame) -> pl.DataFrame:
     """The eras of a workflow with their names, the newest first."""
     by = ("first_seen_at", "last_seen_at", "block_id")
     order = {"descending": [True, True, False], "nulls_last": True, "maintain_order": True}
-    return edits.with_columns(name=name_eras(edits)).sort(by, **order)  # type: ignore[arg-type]
+    return name_edits(edits).sort(by, **order)  # type: ignore[arg-type]

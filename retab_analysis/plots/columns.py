@@ -20,7 +20,7 @@ from retab_analysis.analysis.summaries import READ, SCOPES
 from retab_analysis.arguments import check_choice
 from retab_analysis.config import publications
 from retab_analysis.errors import ConfigError
-from retab_analysis.evidence.versions import list_names
+from retab_analysis.evidence.names import name_drafts
 from retab_analysis.markup import count_noun
 from retab_analysis.plots.axes import FEW_COLUMNS, label_columns, measure_font
 from retab_analysis.plots.labels import to_one_line
@@ -210,7 +210,7 @@ def name_blocks(ids: Iterable[Any], edits: pl.DataFrame | None) -> list[object]:
 
 def list_edits(edits: pl.DataFrame) -> dict[datetime, str]:
     """When something was edited, and the name of the version that began then, if it has one."""
-    names = list_names(edits).group_by("since", maintain_order=True).agg(VERSION)
+    names = name_drafts(edits).group_by("since", maintain_order=True).agg(VERSION)
     found: dict[datetime, str] = {}
     before: list[str] = []
     for since, its in names.iter_rows():

@@ -359,7 +359,8 @@ EDITS = Table(
     _columns(
         ("block_id", String, None, "the block"),
         ("block_label", String, "block_label", "what it is called"),
-        ("name", String, None, "of this configuration: v5, or edit of 29 Nov"),
+        ("name", String, None, "of this configuration: v5, or edit of 29 Nov 19:26"),
+        ("number", Int64, None, "its place among those of its block, from 1; null if not known"),
         ("first_seen_at", Datetime, "first_seen_at", "the beginning of this configuration"),
         ("last_seen_at", Datetime, "last_seen_at", "when this configuration was last seen"),
         ("config_fingerprint", String, _MARK, "same: same config"),
@@ -403,7 +404,7 @@ TRIES = _made_here(
     "try",
     ("block_id", String, "the block"),
     ("block_label", String, "what it is called"),
-    ("name", String, "of this code: v5, or edit of 29 Nov, 19:05"),
+    ("name", String, "of this code: v5, or edit of 29 Nov 19:05"),
     ("edited_at", Datetime, "when it was edited, if known"),
     ("words", String, "what differs from the try before, marked"),
     ("n_evals", Int64, f"evals that ran on it; {_TRIED}"),

@@ -31,7 +31,7 @@ from retab_analysis.comparison.going import (
     write_beside,
     write_going,
 )
-from retab_analysis.comparison.names import name_version
+from retab_analysis.comparison.names import rank_by_run
 from retab_analysis.comparison.run_columns import KnownRuns, say_moment
 from retab_analysis.evidence.placing import is_in_scope
 from retab_analysis.fetch.edits import find_era
@@ -264,7 +264,8 @@ class Facts:
             return (called,) if called.text else ()
         about = [*told[:-1]]
         if not self.judged.stories and not look.checked.is_empty():
-            version = name_version(look.checked, look.versions, look.year).text
+            ran = rank_by_run(look.checked)["run_id"][0]
+            version = self.names.get(ran)
             moment: Any = look.checked["created_at"].max()
             when = "" if moment is None else f"{moment:%-d %b %Y, %H:%M} UTC"
             about = [called, *(Span(each) for each in (version, when) if each)]
@@ -381,13 +382,12 @@ class Facts:
         look, versions = self.look, self.look.versions
         if versions is None:
             return {}
-        named = versions.name_runs(look.results, look.year).items()
+        named = versions.name_runs(look.results).items()
         read = {run_id: each.text for run_id, each in named}
         unread = look.runs.filter(~pl.col("run_id").is_in([*read]))
         rows = unread.select("run_id", "created_at", "workflow_version_id").iter_rows()
         others: dict[str, str] = {
-            run_id: versions.name_run(at, look.year, version=version).text
-            for run_id, at, version in rows
+            run_id: versions.name_run(at, version=version).text for run_id, at, version in rows
         }
         return read | others
 
