@@ -21,7 +21,7 @@ from retab_analysis.comparison.breaks import Break, name_try, say_breaks
 from retab_analysis.comparison.comparison import Compared, inside
 from retab_analysis.comparison.config_changes import BlockConfigs
 from retab_analysis.comparison.detail import BROKE, find_day, list_differences
-from retab_analysis.comparison.names import find_year
+from retab_analysis.comparison.labels import find_year
 from retab_analysis.comparison.plain_values import list_rows
 from retab_analysis.comparison.run_columns import say_moment
 from retab_analysis.comparison.tries_table import (

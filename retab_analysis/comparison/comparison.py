@@ -32,7 +32,7 @@ from retab_analysis.comparison.detail import WHOLE, explain_eval
 from retab_analysis.comparison.explanation import explain
 from retab_analysis.comparison.gate import FAIL_ON, USUAL, Gate, GateRule
 from retab_analysis.comparison.json_diff import differing_paths, split_path
-from retab_analysis.comparison.names import find_year
+from retab_analysis.comparison.labels import find_year
 from retab_analysis.comparison.plain_values import (
     list_brief,
     list_conclusion,

@@ -20,7 +20,7 @@ from retab_analysis.comparison.json_diff import (
     write_json,
     write_path,
 )
-from retab_analysis.comparison.names import LABEL
+from retab_analysis.comparison.labels import LABEL
 from retab_analysis.errors import list_some
 from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.tries import Try

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from retab_analysis.comparison.detail import BROKE, DOUBT
-from retab_analysis.comparison.names import name_runs
+from retab_analysis.comparison.labels import name_runs
 from retab_analysis.comparison.suite_test import SuiteTest
 from retab_analysis.comparison.verdict_facts import VerdictFacts
 from retab_analysis.markup import count_noun, say_p_value, say_points

@@ -36,7 +36,7 @@ from retab_analysis.comparison.detail import (
     say_word,
 )
 from retab_analysis.comparison.gate import Gate
-from retab_analysis.comparison.names import rank_by_run
+from retab_analysis.comparison.labels import rank_by_run
 from retab_analysis.comparison.verdict_facts import VerdictFacts
 from retab_analysis.evidence.story import Share, Story
 from retab_analysis.evidence.tries import Try

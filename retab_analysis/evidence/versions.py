@@ -251,9 +251,16 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             edits = (each.era.first for each in self.edits)
             return make_name(moment.at, edits, year=self.year)._replace(text=moment.name)
         called = {"publication": moment.name, "draft": DRAFT * bool(moment.name)}
-        if asked := {**called, "previous": BEFORE}.get(moment.kind):
+        if asked := called.get(moment.kind):
             return Name(asked, self._find_edit(state), moment.number)
-        return self._name(state, self._find_publication(moment.at, state), moment.at)
+        published = self._find_publication(moment.at, state)
+        if moment.kind == "previous" and published is None:
+            # Each block has its own code before: of several blocks these are no state that was.
+            now = self.code_of(Moment("", "draft"))
+            its = [(k, code.config) for k, code in state.items() if code.compare(now[k]) != "same"]
+            named = self.names.get(its[0]) if len(its) == 1 else None  # type: ignore[arg-type]
+            return named or Name(BEFORE)
+        return self._name(state, published, moment.at)
 
     def name_run(
         self,

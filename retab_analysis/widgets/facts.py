@@ -31,7 +31,7 @@ from retab_analysis.comparison.going import (
     write_beside,
     write_going,
 )
-from retab_analysis.comparison.names import rank_by_run
+from retab_analysis.comparison.labels import rank_by_run
 from retab_analysis.comparison.run_columns import KnownRuns, say_moment
 from retab_analysis.evidence.placing import is_in_scope
 from retab_analysis.fetch.edits import find_era
