@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import polars as pl
 
@@ -34,12 +34,14 @@ from retab_analysis.evidence.saved_evals import (
     judge_saved,
     remember_passes,
 )
-from retab_analysis.evidence.timeline import Timeline, lacks_codes, list_edited
+from retab_analysis.evidence.timeline import Timeline, lacks_codes
 from retab_analysis.evidence.versions import Versions
 from retab_analysis.fetch.kept import find_deleted
 from retab_analysis.progress import Progress, Silent
 from retab_analysis.vocabulary import DECIDED, MOMENT
 
+MOST_BLOCKS = 12
+"""Of so many blocks the history is read: those that were saved last."""
 _NAMED = 3
 DAY = timedelta(days=1)
 GOING_ON = ("pending", "queued", "running")
@@ -62,24 +64,19 @@ def read_versions(
 ) -> Versions:
     """The timeline of some results, and what tells the versions of a plan and of runs."""
     moments = [each for each in (plan.now, plan.before) if each is not None]
-    since = min((each.at for each in moments if each.at is not None), default=None)
-    going = _list_going(plan, source)["run_id"]
-    timeline = read_timeline(results, source, going, since)
+    timeline = read_timeline(results, source, _list_going(plan, source)["run_id"])
     return make_versions(source, timeline, runs, moments)
 
 
-def read_timeline(
-    results: pl.DataFrame,
-    source: Source,
-    going: Iterable[str] = (),
-    since: datetime | None = None,
-) -> Timeline:
-    """The timeline of some results and all saved evals, with the history of edited blocks.
+def read_timeline(results: pl.DataFrame, source: Source, going: Iterable[str] = ()) -> Timeline:
+    """The timeline of some results and all saved evals; ``going`` are the runs that go on.
 
-    ``going`` are the runs that go on; ``since`` is the earliest moment that was asked for.
+    The histories of blocks name their codes, however long ago they were edited.
     """
     saved, saved_at = source.saved, source.read_saved_at()
-    eras = read_eras(source, list_edited(results, saved, saved_at, since))
+    blocks = saved["block_id"].drop_nulls().unique(maintain_order=True)
+    newest = sorted(blocks, key=lambda each: str(saved_at.get(each) or ""), reverse=True)
+    eras = read_eras(source, newest[:MOST_BLOCKS])
     return Timeline.make(results, saved, saved_at, eras, [*going], source.find_renamed)
 
 

@@ -61,7 +61,7 @@ class TriesInWords:
         """The prompt of the best try, by what the button says."""
         best = self.best() if self.values else None
         prompt = self.configs.read(best, "prompt") if best else ""
-        return ((f"Copy the prompt of {name_column(best)}", prompt),) if best and prompt else ()
+        return ((f"Copy the prompt of {best.name.full}", prompt),) if best and prompt else ()
 
     def best(self) -> Try | None:
         """The best try; None if all of them passed as many."""

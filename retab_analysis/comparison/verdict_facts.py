@@ -210,7 +210,7 @@ class VerdictFacts:
 
     @property
     def version(self) -> str:
-        return one_line(self.named.text, 40)
+        return one_line(self.named.text, 120)
 
     @property
     def versions(self) -> tuple[str, ...]:

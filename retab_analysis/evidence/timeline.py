@@ -37,9 +37,6 @@ CODE = "code"
 OF_CODES = ("block_id", "run_id", "workflow_version_id", BLOCK_CODE)
 """The columns of results that tell codes and versions."""
 
-MOST_BLOCKS = 12
-"""Of so many blocks the history is read."""
-
 BEGAN = pl.max_horizontal(pl.coalesce("started_at", MOMENT), MOMENT)
 """When a result began, no earlier than its run."""
 
@@ -209,7 +206,7 @@ class Timeline(Struct, frozen=True, eq=False):
         """Read the timeline off results and saved evals.
 
         ``saved_at`` tells when each block was saved last; ``eras`` is an ERAS frame of the blocks
-        that :func:`list_edited` names; ``going`` are the runs that go on. ``find_renamed`` tells
+        with saved evals; ``going`` are the runs that go on. ``find_renamed`` tells
         which of some evals were only renamed since they ran.
         """
         histories = {} if eras is None else list_histories(eras, results)
@@ -233,29 +230,6 @@ class Timeline(Struct, frozen=True, eq=False):
     def code(self, results: pl.DataFrame) -> pl.DataFrame:
         """Other results of the workflow with their codes, see :func:`mark_codes`."""
         return mark_codes(results, self.histories)
-
-
-def list_edited(
-    results: pl.DataFrame,
-    saved: pl.DataFrame,
-    saved_at: Mapping[str, datetime | None],
-    since: datetime | None = None,
-) -> list[str]:
-    """The blocks whose history tells their codes and versions, at most :data:`MOST_BLOCKS`.
-
-    They have saved evals, and for all that is known they were edited since their oldest result, or
-    since a moment.
-    """
-    codes = pl.col(BLOCK_CODE).drop_nulls().n_unique()
-    ran = results.group_by("block_id").agg(MOMENT.min().alias("at"), codes=codes)
-    known = {block: (at, codes) for block, at, codes in ran.iter_rows()}
-    edited = []
-    for block in saved["block_id"].drop_nulls().unique(maintain_order=True):
-        at, (first, codes) = saved_at.get(block), known.get(block, (None, 0))
-        begun = min((each for each in (first, since) if each is not None), default=None)
-        if codes > 1 or (begun is not None and (at is None or at >= begun)):
-            edited.append(block)
-    return edited[:MOST_BLOCKS]
 
 
 def _list_ran(coded: pl.DataFrame, saved: pl.DataFrame) -> dict[str, list[Ran]]:

@@ -255,12 +255,20 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             return Name(asked, self._find_edit(state), moment.number)
         published = self._find_publication(moment.at, state)
         if moment.kind == "previous" and published is None:
-            # Each block has its own code before: of several blocks these are no state that was.
-            now = self.code_of(Moment("", "draft"))
-            its = [(k, code.config) for k, code in state.items() if code.compare(now[k]) != "same"]
-            named = self.names.get(its[0]) if len(its) == 1 else None  # type: ignore[arg-type]
-            return named or Name(BEFORE)
+            return self._name_before(state)
         return self._name(state, published, moment.at)
+
+    def _name_before(self, state: Mapping[str, BlockCode]) -> Name:
+        """The edit before the newest change, if both are of one block: each block has its own."""
+        now, found = self.code_of(Moment("", "draft")), list[tuple[datetime, datetime, Name]]()
+        for block, its in state.items():
+            before, last = (self._find_edit({block: each}) for each in (its, now[block]))
+            # A configuration that was put back is as old as its first era.
+            last = self.timeline.saved_at.get(block) or last
+            if before is not None and last is not None and its.compare(now[block]) != "same":
+                found.append((last, before, self.names[block, its.config or ""]))
+        last, before, named = max(found, default=(None, None, Name(BEFORE)))
+        return named if before == max((each[1] for each in found), default=None) else Name(BEFORE)
 
     def name_run(
         self,

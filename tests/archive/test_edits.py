@@ -22,8 +22,8 @@ def prompts(frame: pl.DataFrame) -> list[str]:
 
 
 def unnamed(edits: pl.DataFrame) -> pl.DataFrame:
-    """As an archive has them: no run has the name of its workflow."""
-    return edits.with_columns(workflow_name=pl.lit(None, pl.String))
+    """As an archive has them: it knows neither the name of a workflow nor all of its edits."""
+    return edits.with_columns(number=pl.lit(None, pl.Int64), workflow_name=pl.lit(None, pl.String))
 
 
 def test_it_has_what_fetch_edits_gives(archive: ra.Archive) -> None:
@@ -56,7 +56,7 @@ def test_a_history_is_read_again_where_a_block_was_edited(archive: ra.Archive) -
         ]
         # Of a block that was not edited it is not read again when it was seen last.
         kept, now = archive.scan_edits().collect(), ra.fetch_edits(FLOW, client=api.client)
-        later = ("last_seen_at", "run_count", "workflow_name")
+        later = ("last_seen_at", "run_count", "number", "workflow_name")
         assert_frame_equal(kept.drop(later), now.drop(later))
         api.asked.clear()
         assert sync(archive, api).is_empty()

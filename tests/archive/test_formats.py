@@ -62,11 +62,11 @@ def test_it_is_synced_as_any_other(path: Path) -> None:
         served.run("FPP")
         sync(archive, served)
         assert_same(archive, served.client)
-        edits = ra.fetch_edits(FLOW, client=served.client).drop("workflow_name")
-        assert_frame_equal(archive.scan_edits().collect().drop("workflow_name"), edits)
+        edits = ra.fetch_edits(FLOW, client=served.client).drop("number", "workflow_name")
+        assert_frame_equal(archive.scan_edits().collect().drop("number", "workflow_name"), edits)
         assert edits.height == 2
     with ra.Archive(path) as archive:  # and is not upgraded again
-        assert_frame_equal(archive.scan_edits().collect().drop("workflow_name"), edits)
+        assert_frame_equal(archive.scan_edits().collect().drop("number", "workflow_name"), edits)
 
 
 def test_a_new_archive_and_an_upgraded_one_have_the_same_columns(

@@ -178,7 +178,8 @@ def test_106_every_name_of_a_version(
             expected = expected.replace("the edit of 23 Nov", "the draft of 23 Nov")
         if dialect in NOT_NUMBERED:  # their names are long, and what follows is cut
             expected = expected.partition(":")[0]
-        assert made.headline.startswith(expected), asked
+        said = re.sub(r"(the draft of \d+ \w+) \d\d:\d\d", r"\1", made.headline)
+        assert said.startswith(expected), asked
         assert {*made.broken["eval_id"]} == broken, asked
         assert made.gate().exit_code == code, asked
 

@@ -112,7 +112,9 @@ def test_a_card_has_a_part_for_each_edit_that_broke_something() -> None:
         assert [text[first:second].count(f"nine {at}") > 0 for at in range(9)] == [True] * 9
         assert "two 0" not in text[first:second]
         assert "two 0" in text[second:]
-    assert re.search(r"edit of 11 Apr · 9 evals\n +prompt +Prompt \[-A-\] \{\+B\+\}", str(verdict))
+    assert re.search(
+        r"edit of 11 Apr 09:00 · 9 evals\n +prompt +Prompt \[-A-\] \{\+B\+\}", str(verdict)
+    )
     assert re.search(
         r"edit of 13 Apr.* · 2 evals\n +prompt +Prompt \[-B-\] \{\+C\+\}", str(verdict)
     )

@@ -36,7 +36,8 @@ def test_an_era_lasts_from_one_edit_to_the_next(api: LetteredApi) -> None:
         {
             "block_id": "extract",
             "block_label": "Extract",
-            "name": ["v1", "edit of 4 Apr", "v2"][at],
+            "name": ["v1", "edit of 4 Apr 09:00", "v2"][at],
+            "number": at + 1,
             "first_seen_at": FIRST + 3 * at * DAY - HOUR,
             "last_seen_at": FIRST + (3 * at + 2) * DAY + HOUR * (at == 2),
             "config_fingerprint": f"mark extract {'ABC'[at]}",

@@ -31,7 +31,7 @@ def test_the_queue_and_the_execution_are_two_panels() -> None:
     ax = plot_durations(frame)
     queue = queue_of(ax)
     assert (ax.get_ylabel(), queue.get_ylabel()) == ("execution\n[min]", "queue\n[min]")
-    assert texts(ax)[:2] == ["draft of\n19 May", "draft of\n20 May"]
+    assert texts(ax)[:2] == ["draft of\n19 May 00:00", "draft of\n20 May 00:00"]
     assert queue.get_title(loc="left") == "Duration of runs by version"
     assert legend_texts(queue) == ["median", "p95"]
     assert legend_texts(ax) == []
@@ -112,7 +112,7 @@ def test_durations_choose_a_unit(most: int, unit: str) -> None:
 
 def test_what_has_no_durations_yet_says_so() -> None:
     ax = plot_durations(runs(run("a", 1, duration_ms=None, queue_ms=100)))
-    assert texts(ax) == ["draft of\n19 May", "no execution times yet"]
+    assert texts(ax) == ["draft of\n19 May 00:00", "no execution times yet"]
     assert queue_of(ax).get_ylabel() == "queue\n[ms]"
     assert notes_of(ax)[0] == "left out: 1 run without a duration"
 

@@ -81,7 +81,7 @@ def test_outcomes_by_version_are_shares() -> None:
     drawn = heights(ax)
     assert drawn == {"passed": [7 / 8, 0, 0], "failed": [1 / 8, 0, 0], "error": [0, 1, 0]}
     labels = [each.get_text() for each in ax.get_xticklabels()]
-    assert labels == [f"draft of\n{day} May" for day in (19, 21, 22)]
+    assert labels == [f"draft of\n{day} May 00:00" for day in (19, 21, 22)]
     assert title_of(ax) == "Share of results by version"
     assert ax.get_yticks()[-1] == 1
 

@@ -41,7 +41,12 @@ def test_the_pass_rate_has_wilson_intervals_in_order_of_appearance() -> None:
         run("r5", 5, workflow_version_id="d", passed=1, scope="eval"),
     )
     ax = plot_pass_rate(frame, scope="workflow")
-    assert texts(ax) == ["draft of\n19 May", "draft of\n21 May", "draft of\n22 May", *percents(ax)]
+    assert texts(ax) == [
+        "draft of\n19 May 00:00",
+        "draft of\n21 May 00:00",
+        "draft of\n22 May 00:00",
+        *percents(ax),
+    ]
     assert (title_of(ax), ax.get_xlabel()) == ("Pass rate by version, 95 % intervals", "")
     assert list(ax.lines[0].get_xdata()) == [0, 1]
     assert points_of(ax) == pytest.approx([0.9, 0.5])
@@ -49,7 +54,7 @@ def test_the_pass_rate_has_wilson_intervals_in_order_of_appearance() -> None:
     ends = [tuple(segment[:, 1]) for segment in intervals.get_segments()]
     wilson = [proportion_confint(k, n, method="wilson") for k, n in ((18, 20), (5, 10))]
     assert ends == [pytest.approx(each) for each in wilson]
-    assert "draft of\n23 May" in texts(plot_pass_rate(frame))
+    assert "draft of\n23 May 00:00" in texts(plot_pass_rate(frame))
     none = plot_pass_rate(frame, scope="block")
     assert texts(none) == ["no runs\nleft out: 5 runs of another scope"]
     left = "left out: 1 run of a part, that did not complete, or without counts, "
@@ -151,7 +156,7 @@ ERAS = (("a", -3, [1]), ("b", -3, [1, 2]), ("a", 1, []), ("a", 2, [2]), ("b", 3,
 def test_drafts_are_quiet_and_the_newest_has_its_value() -> None:
     frame = runs(*(run(f"r{at}", at, passed=9) for at in range(4)))
     ax = plot_pass_rate(frame, edits=edits(*ERAS))
-    assert texts(ax)[:4] == ["v1\n18 May", "\n19 May", "v2\n20 May", "edit of\n21 May"]
+    assert texts(ax)[:4] == ["v1\n18 May", "\n19 May 00:00", "v2\n20 May", "edit of\n21 May 00:00"]
     first, quiet, second, newest = map(tuple, scattered(ax).get_facecolor())
     assert first == second != quiet
     assert newest not in (first, quiet)
