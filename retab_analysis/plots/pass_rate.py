@@ -44,10 +44,10 @@ def plot_pass_rate(
     Args:
         frame: A RUNS frame, or a RESULTS frame for groups of results such as ``by="block_id"``.
         by: The column that makes the groups, your own included. ``"version"`` is the name of the
-            code that ran: ``v5``, ``edit of 29 Nov``. Without ``edits=`` a run is of the version
-            that it names: ``draft of 29 Nov``, or ``v5`` if this session has read that publication,
-            for example by ``check`` or ``fetch_versions``. With ``every``, None and ``"version"``
-            draw one line.
+            code that ran: ``v5``, ``edit of 29 Nov 19:26``. Without ``edits=`` a run is of the
+            version that it names: ``draft of 29 Nov 19:26``, or ``v5`` if this session has read
+            that publication, for example by ``check`` or ``fetch_versions``. With ``every``, None
+            and ``"version"`` draw one line.
         every: Over time: the length of a period, as for :func:`summarize_runs` (``"1w"``).
         scope: Only runs of this scope: ``workflow``, ``block`` or ``eval``; by default whole runs
             where there are any.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 from matplotlib.figure import Figure
 from support.faultserver import page, reply
-from support.lettered_api import LetteredApi, alike
+from support.lettered_api import DAY, FLOW, LetteredApi, alike
 
 import retab_analysis as ra
 
 ONE, OTHER = "blk_9fQ2", "blk_7aa0"
+SECOND = timedelta(seconds=1)
 
 
 def edited(labels: dict[str, str], published: str = "A") -> LetteredApi:
@@ -138,3 +142,100 @@ def test_what_an_archive_knows_of_labels_costs_no_request(tmp_path: Path) -> Non
         labels = dict(made.evals.select("block_id", "block_label").iter_rows())
         assert labels == {ONE: "Line items", OTHER: "Total"}
         assert ra.fetch_evals(api.flow, client=api.client)["block_label"].null_count() == 12
+
+
+# One name for ever
+
+
+def edited_twice(seconds: int) -> LetteredApi:
+    """Two edits, so many seconds apart, with a run between; the first one breaks nine evals."""
+    bad, fine = alike(9, "P" * 10 + "FF", "bad"), alike(9, "P" * 12)
+    api = LetteredApi({**bad, **fine}, "A" * 10 + "BC")
+    for at in (10, 11):
+        api.runs[at].at = api.runs[at - 1].at + timedelta(seconds=seconds)
+    return api
+
+
+@pytest.mark.parametrize(
+    ("seconds", "times"), [(80, ("10:00", "10:02")), (20, ("10:00", "10:00:30"))]
+)
+def test_129_two_edits_with_a_run_between_have_two_names_in_every_door(
+    seconds: int, times: tuple[str, str]
+) -> None:
+    first, second = (f"edit of 10 Apr {each}" for each in times)
+    names = [second, first, "edit of 1 Apr 09:00"]
+    with edited_twice(seconds) as api:
+        asked: dict[str, Any] = {"client": api.client, "progress": False}
+        for _ in ("today", "tomorrow"):
+            made = api.check()
+            edits = ra.fetch_edits(FLOW, client=api.client)
+            runs = ra.fetch_runs(FLOW, **asked)
+            tries = ra.tries(FLOW, "extract", **asked)
+            assert edits["name"].to_list() == names
+            assert edits["number"].to_list() == [3, 2, 1]
+            assert tries.frame["name"].to_list() == names
+            versions = ra.summarize_runs(runs, by="version", edits=edits)
+            assert versions["version"].to_list()[:3] == names[::-1]
+            figure = ra.plot_pass_rate(runs, edits=edits, ax=Figure().subplots())
+            shown = [each.get_text().split("\n")[-1] for each in figure.get_xticklabels()]
+            assert shown[-1] == f"10 Apr {times[1]}"
+            assert f"since the {first}; the {second} " in made.headline
+            assert made.to_dict()["version"]["name"] == second
+            assert made.last_try["name"] == second
+            page = made.to_html()
+            assert [page.count(f"{each}<") > 0 for each in names[:2]] == [True, True]
+            api.now = api.runs[-1].at + DAY
+        for at, name in enumerate(names):
+            number = f"try {3 - at}"
+            typed = [name, name.removeprefix("edit of "), f"the {name}", number]
+            typed += [f"{number} of extract", name.rpartition(" ")[2]] if at != 1 else []
+            before = {str(api.check(baseline=each)).splitlines()[1] for each in typed}
+            assert len(before) == 1, typed
+            assert f"the {name} → " in before.pop()
+            prompts = {tries.prompt(each) for each in typed}
+            assert prompts == {f"Prompt {'CBA'[at]}"}
+            for each in typed:
+                changed = ra.fetch_config_changes(FLOW, each, client=api.client)
+                assert changed["before"].to_list() == [f'"Prompt {"BA"[at - 1]}"'] * (at > 0)
+        later = (made.gate(since=each).exit_code for each in (first, second))
+        assert [*later] == [1, 0], "nine broke by the first edit, so before the second"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_code_has_one_name_at_every_later_look(seed: int) -> None:
+    """Edits, put back too, of two blocks, runs at any distance, publications."""
+    random = Random(seed)
+    blocks = {"a": "extract", "b": "extract", "c": "classify"}
+    api = LetteredApi(dict.fromkeys(blocks, ""), {"extract": "A", "classify": "A"}, blocks=blocks)
+    codes, newest = {"extract": "A", "classify": "A"}, {"extract": "A", "classify": "A"}
+    named: dict[tuple[str, str], str] = {}
+    states: dict[tuple[str, ...], set[str]] = {}
+    ran: dict[str, tuple[str, ...]] = {}
+    api.run("PPP", codes=codes)
+    with api:
+        for _ in range(8):
+            block = random.choice(("extract", "extract", "classify"))
+            newest[block] = chr(ord(newest[block]) + 1)
+            back = random.choice("ABCDEFGHI"[: ord(newest[block]) - ord("A") + 1])
+            codes[block] = back if random.random() < 0.3 else newest[block]
+            run = api.run("PPP", codes=codes, after=random.choice((20, 80, 7, 86_400)) * SECOND)
+            ran[run.id] = tuple(codes.values())
+            api.codes = {each: "".join(r.codes[each] for r in api.runs) for each in codes}
+            edits = ra.fetch_edits(FLOW, client=api.client)
+            for its in edits.iter_rows(named=True):
+                key = its["block_id"], its["config_fingerprint"]
+                assert named.setdefault(key, its["name"]) == its["name"]
+            assert len({(key[0], name) for key, name in named.items()}) == len(named)
+            its = ra.tries(FLOW, "extract", client=api.client, progress=False, last=20)
+            own = edits.filter(block_id="extract")["name"]
+            assert {*its.frame["name"]} <= {*own}
+            runs = ra.fetch_runs(FLOW, client=api.client, progress=False)
+            by = ra.summarize_runs(runs, ("run_id", "version"), edits=edits)
+            for run_id, version in by.select("run_id", "version").iter_rows():
+                states.setdefault(ran.get(run_id, ("A", "A")), set()).add(version)
+            assert {len(each) for each in states.values()} == {1}
+            name = api.check().to_dict()["version"]["name"]
+            assert name == states[tuple(codes.values())].copy().pop()
+        for (_, mark), name in named.items():
+            changed = ra.fetch_config_changes(FLOW, name, name, client=api.client)
+            assert changed.is_empty(), mark
