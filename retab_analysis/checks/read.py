@@ -75,7 +75,8 @@ def read_timeline(results: pl.DataFrame, source: Source, going: Iterable[str] = 
     """
     saved, saved_at = source.saved, source.read_saved_at()
     blocks = saved["block_id"].drop_nulls().unique(maintain_order=True)
-    newest = sorted(blocks, key=lambda each: str(saved_at.get(each) or ""), reverse=True)
+    there = [each for each in blocks if each in saved_at or not saved_at]
+    newest = sorted(there, key=lambda each: str(saved_at.get(each) or ""), reverse=True)
     eras = read_eras(source, newest[:MOST_BLOCKS])
     return Timeline.make(results, saved, saved_at, eras, [*going], source.find_renamed)
 

@@ -62,7 +62,8 @@ def test_it_is_exactly_that_edit(codes: str, published: str) -> None:
         verdict = api.check()
         assert set(verdict.broken["cause"]) == {"edit"}
         assert shown(verdict) == [("extract", "A", "B")]
-        assert histories(api) == ["GET /v1/workflows/blocks/extract/config-history"]
+        names = ("extract", "split")
+        assert [*histories(api)] == [f"GET /v1/workflows/blocks/{e}/config-history" for e in names]
         assert not looked_up(api)
     assert UNKNOWN not in verdict.to_markdown()
 
@@ -84,7 +85,7 @@ def test_a_configuration_that_was_put_back() -> None:
 
 @pytest.mark.parametrize("history", [True, False])
 def test_no_request_more_than_where_nothing_broke(history: bool) -> None:
-    """The history is read wherever a block was edited, and nothing if the API refuses it."""
+    """Histories are read whatever broke, and no further one if the API refuses the first."""
     asked = []
     for fails_from in (23, 20):
         with broken_at(fails_from, "A" * 20 + "BBB", "A", history=history) as api:
@@ -128,15 +129,6 @@ def synced_at(path: Path, moment: datetime) -> None:
         for column in ("first_seen", "state_seen", "last_seen"):
             is_new = f"kind = 'blocks' AND {column} > {today - 600_000_000}"
             db.execute(f"UPDATE documents SET {column} = {at} WHERE {is_new}")
-
-
-@pytest.mark.parametrize("history", [True, False])
-def test_no_history_is_asked_of_a_block_that_nobody_edited(history: bool) -> None:
-    for letters in ("P" * 24, "P" * 20 + "FFFF"):
-        evals = {"a": letters, **alike(4, "P" * 24)}
-        with LetteredApi(evals, "A", history=history, published="A") as api:
-            api.check()
-            assert not [*histories(api), *looked_up(api)]
 
 
 def test_the_histories_of_twelve_blocks_are_asked_for_at_most() -> None:

@@ -89,7 +89,7 @@ def publish(api: LetteredApi, *versions: str) -> None:
 def test_92_a_draft_that_was_published_later_has_the_name_of_the_version() -> None:
     api = LetteredApi(alike(6, "P" * 9))
     with api:
-        assert "draft of 1 Apr 10:00" in str(api.check())
+        assert "edit of 1 Apr 09:00" in str(api.check())
         publish(api, "version_Z", "version_A")
         for named in (None, "v2", "published", "version_A"):
             assert " v2 " in str(api.check(candidate=named)).splitlines()[0]

@@ -273,7 +273,7 @@ def test_the_last_tries_and_their_prompts(monkeypatch: pytest.MonkeyPatch) -> No
     assert str(its).splitlines()[0].startswith("✗ The edit of 09:00 mended 0 of 4 and broke 5")
     page = its._repr_html_()
     heads = re.findall(r'class="rv-moment([^"]*)"><b>([^<]*)</b>', page)
-    times = [f"{day} Apr 09:00" for day in (1, 13, 14, 15)]
+    times = [f"edit of {day} Apr 09:00" for day in (1, 13, 14, 15)]
     assert [named for _, named in heads[:4]] == [f"{times[0]}, the last good", *times[1:]]
     assert ["rv-last" in looks for looks, _ in heads[:4]] == [False] * 3 + [True]
     assert "9 of 18 pass" in page
