@@ -50,8 +50,8 @@ def fetch_config_changes(
     Args:
         workflow_id: The workflow, its id or its name.
         baseline: The earlier version: ``"v5"``, ``"published"``, the id of a version, ``"draft"``,
-            ``"previous"`` (of each block the configuration before the present one), the name of an
-            edit or a part of it (``"29 Nov 19:26"``), or a date or time.
+            ``"previous"`` (of each block the configuration before the present one), or a date or
+            time. An edit goes by its name or a part of it: ``"29 Nov 19:26"``.
         candidate: The later version; ``"draft"`` for the blocks as they are now.
         client: The client to ask; by default the session's.
 

@@ -202,7 +202,7 @@ def test_what_can_be_checked_and_held_against(view: View) -> None:
     read = look.runs.filter("is_terminal", pl.col("run_id").is_in([*look.read]))
     assert len(options) == 6 + read.filter(pl.col("scope") != "eval").height, "all that were read"
     assert len({*options}) == len(options)
-    assert re.fullmatch(r"\d+ \w+ \d\d:\d\d · edit of \d+ \w+", options[6])
+    assert re.fullmatch(r"\d+ \w+ \d\d:\d\d · edit of \d+ \w+ \d\d:\d\d", options[6])
     held = re.findall(r">([^<>]+)</option>", against)
     assert held[:3] == ["each eval's last good", "the code before", "v5, published"]
     assert ">Refresh</button>" in actions
