@@ -8,7 +8,7 @@ no two parts of the library disagree about "broken" or "pass rate".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from functools import reduce
 from operator import add
 from typing import Literal, get_args
@@ -188,9 +188,3 @@ def say_duration(seconds: float) -> str:
         return f"{round(seconds)} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def say_ran(at: datetime | None, seconds: float | None, year: int | None, how: str) -> str:
-    """``run of 29 Nov 23:05, took 5 min``; ``how`` is the verb."""
-    when = "" if at is None else f" of {say_day(at, year)} {at:%H:%M}"
-    return f"run{when}" + ("" if seconds is None else f", {how} {say_duration(seconds)}")

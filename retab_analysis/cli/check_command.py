@@ -187,7 +187,7 @@ def _tell(
         told_text = conclusion.text(console.width, door)
         console.hints &= "--values" not in told_text
         title, *lines = told_text.split("\n")
-        tone = conclusion.document(values=values).heading.tone
+        tone = conclusion.document(values=values).head.heading.tone
         console.show("\n".join([console.coloured(title, tone), *lines]))
     tell_github(console, conclusion, values=options.values)
     if unwritten:

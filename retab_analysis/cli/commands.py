@@ -18,8 +18,8 @@ from retab_analysis.archive import Archive
 from retab_analysis.checks.defaults import use
 from retab_analysis.checks.overview import overview
 from retab_analysis.checks.plan import LAST_GOOD
-from retab_analysis.checks.tries import list_tried, make_page, tries
-from retab_analysis.checks.week import UNREAD, USUAL
+from retab_analysis.checks.tries import list_tried, tries
+from retab_analysis.checks.week import UNREAD, USUAL, name_failing
 from retab_analysis.cli.check_command import (
     add_since,
     compare_sides,
@@ -32,7 +32,7 @@ from retab_analysis.cli.console import FAILS, HOLDS, NOT_ASKED, UNDECIDED, Conso
 from retab_analysis.cli.doctor import run_doctor
 from retab_analysis.cli.parser import RUNS_OF_RESULTS, report_file
 from retab_analysis.cli.session import Session, say_cancel
-from retab_analysis.comparison.comparison import inside, week_of, write_report
+from retab_analysis.comparison.comparison import inside, write_report
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ArchiveError, ConfigError, RetabAnalysisError
 from retab_analysis.export import write_csv
@@ -45,7 +45,6 @@ from retab_analysis.markup import count_noun, one_line, without_controls
 from retab_analysis.progress import announce, choose_progress
 from retab_analysis.render.door import Door
 from retab_analysis.render.text import to_text
-from retab_analysis.render.week import week_to_markdown
 
 
 def run_command(options: Namespace, console: Console, session: Session) -> int:
@@ -125,7 +124,7 @@ def _report(options: Namespace, console: Console, session: Session) -> int:
     conclusion = Conclusion(options.workflow, comparison, gate)
     if options.markdown:
         console.show(conclusion.markdown(values=options.values))
-    console.say(str(conclusion.document(values=False).heading))
+    console.say(str(conclusion.document(values=False).head.heading))
     if options.report:
         console.say(f"Written to {', '.join(map(str, options.report))}.")
     return HOLDS
@@ -147,12 +146,11 @@ def _report_all(options: Namespace, console: Console, session: Session) -> int:
     shown = overview(every=USUAL, client=session.client, progress=console.progress)
     for path in paths:
         write_report(shown, path)
-    week = week_of(shown)
-    if options.markdown and week is not None:
-        console.show(week_to_markdown(week))
+    if options.markdown:
+        console.show(shown.to_markdown())
     if paths:
         console.say(f"Written to {', '.join(map(str, paths))}.")
-    console.say("" if week is None else week.last)
+    console.say(name_failing(shown._seen))
     codes = {NOT_ASKED for each in shown.frame["mark"] if each == UNREAD}
     codes |= {*shown.frame["exit_code"].drop_nulls()}
     return next((each for each in (FAILS, NOT_ASKED, UNDECIDED) if each in codes), HOLDS)
@@ -184,7 +182,7 @@ def _tries(options: Namespace, console: Console, session: Session) -> int:
         console.show_json(list_tried(found, values=options.values))
     else:
         is_live = console.out.isatty()
-        told = make_page(found, Door(shows, "command", "--values", is_live))
+        told = found._document(Door(shows, "command", "--values", is_live))
         console.show(to_text(told, console.width))
     return HOLDS
 

@@ -67,7 +67,11 @@ class Conclusion:
         """The properties above the cases of a test suite: the words of the other doors."""
         document = self.document(values=values)
         counts = " · ".join(map(str, document.counts))
-        told = {"headline": str(document.heading), "counts": counts, "gate": document.badge}
+        told = {
+            "headline": str(document.head.heading),
+            "counts": counts,
+            "gate": document.head.badge,
+        }
         hint = plain(self.door(values=values).hint()) or "shown"
         return told | {"next step": plain(document.next), "values": hint}
 
@@ -89,6 +93,6 @@ def tell_github(console: Console, conclusion: Conclusion, *, values: bool) -> No
     if conclusion.gate.doubt:
         level, said = "warning", (f"The gate {conclusion.describe_gate()}",)
     if said:
-        said = (str(conclusion.document(values=False).heading), *said)
+        said = (str(conclusion.document(values=False).head.heading), *said)
     for reason in said[: github.MOST_ANNOTATIONS]:
         console.command_runner(github.annotation(level, title, one_line(reason)))

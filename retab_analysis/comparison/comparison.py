@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -16,7 +15,7 @@ from typing import Any
 import polars as pl
 from msgspec import structs
 
-from retab_analysis.arguments import Guided, When, check_flag, check_path, naming, resolve
+from retab_analysis.arguments import When, check_flag, check_path, naming, resolve
 from retab_analysis.comparison.accepted import (
     GivenAccepted,
     Policy,
@@ -40,13 +39,14 @@ from retab_analysis.comparison.plain_values import (
     tell_tries,
 )
 from retab_analysis.comparison.reruns import list_reruns
+from retab_analysis.comparison.shown import Shown
 from retab_analysis.comparison.shown_evals import show_evals
 from retab_analysis.comparison.sides import PLAN, Sides
 from retab_analysis.comparison.since import find_since, list_known
 from retab_analysis.comparison.suite_test import Suite, SuiteTest
 from retab_analysis.comparison.verdict_document import list_cases, make_document
 from retab_analysis.comparison.verdict_facts import VerdictFacts
-from retab_analysis.comparison.verdict_page import VerdictPage
+from retab_analysis.comparison.verdict_runs import Runs
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RegressionError
 from retab_analysis.evidence.story import Story
@@ -56,10 +56,8 @@ from retab_analysis.progress import say
 from retab_analysis.render.brief import shorten
 from retab_analysis.render.document import Case, Document, plain
 from retab_analysis.render.door import Door, NextStep
-from retab_analysis.render.html import to_html, to_page
+from retab_analysis.render.html import PASSING, to_page
 from retab_analysis.render.markdown import to_markdown
-from retab_analysis.render.text import WIDEST, to_text
-from retab_analysis.render.week import Week, week_to_markdown, week_to_page
 from retab_analysis.schema import CONFIG_CHANGES
 from retab_analysis.schema.conversion import check_polars_threads
 from retab_analysis.vocabulary import BROKEN
@@ -190,15 +188,19 @@ class Compared:
         return "\n".join(explain_eval(self.story_of(asked), year, values=values))
 
     def document(self, door: Door, gate: Gate | None = None) -> Document:
+        """The verdict; for a page with its runs, and with rows that open."""
+        document, runs = self.undrawn(door, gate)
+        return runs.draw(document) if door.passing else document
+
+    def undrawn(self, door: Door, gate: Gate | None = None) -> tuple[Document, Runs]:
+        """The verdict without its runs, and what draws them."""
         judged = self.judged if gate is None else gate
         facts, step = self.facts(judged), self.find_step(judged)
         if door.is_live:
             facts = facts.say_on(facts.newest_day)
-        return make_document(facts, judged, self.explain(judged), step, door)
-
-    def page(self, door: Door, gate: Gate | None = None) -> VerdictPage:
         stories = {each.id: each for each in self.stories if not each.saved.is_deleted}
-        return VerdictPage(self.document(door, gate), self.facts(gate), stories, door.values)
+        told = facts, judged, self.explain(judged), step, door, stories
+        return make_document(*told), Runs(facts, stories, door.values)
 
     def cases(self, gate: Gate, *, values: bool, passes_undecided: bool = False) -> list[Case]:
         facts = self.facts(gate)
@@ -268,7 +270,7 @@ class Compared:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison(Guided, called="verdict"):
+class Comparison(Shown, called="verdict"):
     """The evals that broke between two sides: how sure that is, and since when.
 
     Example:
@@ -628,42 +630,11 @@ class Comparison(Guided, called="verdict"):
         check_flag("values", values)
         return self._compared.values(Door(values), brief=brief)
 
-    def to_markdown(self, *, values: bool = False) -> str:
-        """Markdown that reads well on GitHub, and fits into a comment on a pull request.
-
-        It has at most 60,000 characters. If it would be longer, it leaves out rows of long tables
-        and says how many.
-
-        Args:
-            values: Also expected and actual values, and the words of prompts: the customers' data.
-
-        Raises:
-            ConfigError: ``values`` is not a bool.
-        """
-        return to_markdown(self._compared.document(Door(check_flag("values", values))))
-
-    def to_html(self, *, values: bool = False) -> str:
-        """A piece of HTML with its own style, for light and dark pages.
-
-        Args:
-            values: Also expected and actual values, and the words of prompts: the customers' data.
-
-        Raises:
-            ConfigError: ``values`` is not a bool.
-        """
-        return str(to_html(self._compared.page(Door(check_flag("values", values))).show()))
+    def _document(self, door: Door) -> Document:
+        return self._compared.document(door)
 
     def __bool__(self) -> bool:
         raise TypeError("a comparison is neither true nor false; write: if verdict.gate().ok:")
-
-    def _repr_html_(self) -> str:
-        door = Door(shows_values(), shows="ra.use(values=True)")
-        return str(to_html(self._compared.page(door).show()))
-
-    def __repr__(self) -> str:
-        width = shutil.get_terminal_size((WIDEST, 24)).columns
-        door = Door(shows_values(), shows="ra.use(values=True)", is_live=True)
-        return to_text(self._compared.document(door), width)
 
 
 def inside(comparison: Comparison) -> Compared:
@@ -678,7 +649,7 @@ def write_report(
     values: bool = False,
     gate: Gate | None = None,
 ) -> None:
-    """Write a verdict or an overview as a file, for somebody else.
+    """Write a verdict, tries or an overview as a file, for somebody else.
 
     A verdict's file has first the breaks with their causes, then the rest; it only counts the evals
     that still pass. An overview's file is the page of all workflows. ``write_report`` replaces an
@@ -686,7 +657,8 @@ def write_report(
     most 60,000 characters, and counts the rows that it leaves out.
 
     Args:
-        what: A comparison from :func:`check` or :func:`compare`, or an :func:`overview`.
+        what: A comparison from :func:`check` or :func:`compare`, :func:`tries`, or an
+            :func:`overview`.
         path: The file: ``.md`` for Markdown that reads well on GitHub, ``.html`` for one file that
             loads nothing else, for light and dark screens.
         values: Also expected and actual values, and the words of prompts: the customers' data.
@@ -695,7 +667,7 @@ def write_report(
         gate: An answer of ``comparison.gate(…)``, if your rule is not the default one.
 
     Raises:
-        ConfigError: Another suffix, no such folder, neither a comparison nor an overview,
+        ConfigError: Another suffix, no such folder, neither a comparison, tries nor an overview,
             ``values`` is not a bool, or ``gate`` is not a gate's answer.
         OSError: The file cannot be written.
 
@@ -705,10 +677,11 @@ def write_report(
         >>> ra.write_report(verdict, "report.md", values=True)  # with the customers' data
         >>> ra.write_report(ra.overview(every="1w"), "week.html")
     """
-    week = week_of(what)
-    if not isinstance(what, Comparison) and week is None:
+    if not isinstance(what, Shown):
         given = type(what).__name__
-        raise ConfigError(f"expected a comparison from ra.check(…) or an overview, got {given}")
+        raise ConfigError(
+            f"expected a comparison from ra.check(…), tries or an overview, got {given}"
+        )
     check_flag("values", values)
     if not isinstance(gate, Gate | None):
         raise ConfigError(f"gate: expected comparison.gate(), got {type(gate).__name__}")
@@ -716,20 +689,8 @@ def write_report(
     suffix = target.suffix.lower()
     if suffix not in (".md", ".html"):
         raise ConfigError(f"path must end in .md or .html, got {target.name!r}")
-    if week is not None:
-        page = week_to_markdown(week) if suffix == ".md" else week_to_page(week)
-    elif isinstance(what, Comparison):
-        compared, door = inside(what), Door(values)
-        is_html = suffix == ".html"
-        page = (
-            to_page(compared.page(door, gate).show())
-            if is_html
-            else to_markdown(compared.document(door, gate))
-        )
-    save(target, page.encode())
-
-
-def week_of(what: object) -> Week | None:
-    """The page of an overview."""
-    week = getattr(what, "_week", None)
-    return week if isinstance(week, Week) else None
+    door = Door(values, passing=PASSING * (suffix == ".html"))
+    document = what._document(door)
+    if isinstance(what, Comparison):
+        document = inside(what).document(door, gate)
+    save(target, str((to_page if suffix == ".html" else to_markdown)(document)).encode())

@@ -29,7 +29,6 @@ from retab_analysis.render.document import (
     FailedTry,
     Line,
     Look,
-    Row,
     Span,
     Tone,
     plain,
@@ -162,10 +161,6 @@ def word_of(story: Story) -> Word:
 def make_cells(story: Story, year: int | None, *, values: bool) -> tuple[Cell, ...]:
     asserts = Cell("asserts", (say_asserts(story, values=values),))
     return _make_name(story), asserts, *_make_sides(story, year, values)
-
-
-def make_row(story: Story, cells: tuple[Cell, ...], brief: Line | None = None) -> Row:
-    return Row(story.id, *find_sign(story), say_word(story), cells, brief)
 
 
 def _make_name(story: Story) -> Cell:

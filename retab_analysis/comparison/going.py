@@ -21,16 +21,19 @@ from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import (
     Card,
     Count,
+    Document,
     DocumentTable,
     Folded,
     Heading,
     Line,
     Part,
+    Row,
     Span,
+    TableColumn,
+    change_rows,
+    list_rows,
     write_line,
 )
-from retab_analysis.render.html import list_keys, list_rest
-from retab_analysis.render.page import PageRow, ShownPage
 from retab_analysis.vocabulary import BROKEN, say_day
 
 Outcome = Literal["passes", "fails", "error"]
@@ -99,56 +102,44 @@ def _find_outcome(story: Story) -> Outcome | None:
 
 
 def add_marks(
-    page: ShownPage,
+    document: Document,
     marks: Mapping[str, Mark],
     again: Mapping[str, str],
     news: Collection[str],
     progress: Sequence[Count],
-) -> ShownPage:
-    """A page with what runs that go on add to it.
+) -> Document:
+    """A document with what runs that go on add to it.
 
     ``again`` is how far each eval is, the key of a count in ``progress``. The ``news`` stand in a
     card of their own: they fail in these runs, and the verdict at the end says whether they broke.
     """
-    due = {key for key, each in again.items() if each == "not_yet"}
-    rows = {
-        key: replace(each, mark=marks[key].line if key in marks else (), progress=again[key])
-        for key, each in page.rows.items()
-    }
-    for key in news:
-        row = replace(rows[key].row, sign="?", tone="doubt", word="fails in this run")
-        rows[key] = replace(rows[key], row=row)
-    parts = (_leave_out(each, news) for each in (*page.document.parts, *list_rest(page)))
-    card = [_make_card([rows[key] for key in news])] if news else []
+    due, found = {key for key, each in again.items() if each == "not_yet"}, dict[str, Row]()
+
+    def mark(row: Row) -> Row | None:
+        line = marks[row.key].line if row.key in marks else ()
+        row = replace(row, mark=line, progress=again.get(row.key, ""))
+        if row.key in news:
+            found[row.key] = replace(row, sign="?", tone="doubt", word="fails in this run")
+        return None if row.key in news else row
+
+    parts = change_rows(document.parts, mark)
+    card = [_make_card([found[key] for key in news], document.columns)] if news else []
     marked = (*card, *(_mark_part(each, marks, due) for each in parts))
-    document = replace(page.document, parts=marked)
-    return replace(page, document=document, rows=rows, progress=tuple(progress))
+    return replace(document, parts=marked, progress=tuple(progress))
 
 
-def _make_card(news: Sequence[PageRow]) -> Card:
+def _make_card(news: Sequence[Row], columns: tuple[TableColumn, ...]) -> Card:
     blocks = {each.group_name for each in news}
     where = f" of {blocks.pop()}" if len(blocks) == 1 else ""
     title = write_line(
         Span("Fails in this run", "strong"), f": {count_noun(len(news), 'eval')}{where}"
     )
-    return Card("doubt", title, (), (DocumentTable((), tuple(each.row for each in news)),))
-
-
-def _leave_out(part: Part, keys: Collection[str]) -> Part:
-    """A part without some rows."""
-    if isinstance(part, DocumentTable):
-        return replace(part, rows=tuple(each for each in part.rows if each.key not in keys))
-    if isinstance(part, Card | Folded):
-        kept = replace(part, parts=tuple(_leave_out(each, keys) for each in part.parts))
-        gone = len(list_keys(part)) - len(list_keys(kept))
-        is_counted = isinstance(kept, Folded) and kept.count is not None
-        return replace(kept, count=kept.count - gone) if is_counted else kept  # type: ignore
-    return part
+    return Card("doubt", title, (), (DocumentTable(columns, tuple(news)),))
 
 
 def _mark_part(part: Part, marks: Mapping[str, Mark], due: Collection[str]) -> Part:
     """A part with the marks of its evals; ``due`` are those whose result is to come."""
-    evals = list_keys(part)
+    evals = [each.key for each in list_rows((part,))]
     counts = Counter("same" if m.is_same else m.outcome for e in evals if (m := marks.get(e)))
     if not counts or not isinstance(part, Card | Folded):
         return part

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -12,8 +12,7 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.markup import one_line
-from retab_analysis.render.document import Change
-from retab_analysis.render.page import RunColumn
+from retab_analysis.render.document import Change, TableColumn
 from retab_analysis.render.text import mark_line
 from retab_analysis.schema import RESULTS
 from retab_analysis.vocabulary import MOMENT, say_day
@@ -62,19 +61,19 @@ class KnownRuns:
         return self.results.filter(~going) if self.going else self.results
 
     def add_now(
-        self, columns: tuple[RunColumn, ...], cells: Mapping[str, str]
-    ) -> tuple[tuple[RunColumn, ...], dict[str, str]]:
+        self, columns: tuple[TableColumn, ...], cells: Mapping[str, str]
+    ) -> tuple[tuple[TableColumn, ...], dict[str, str]]:
         """Add the column of the runs that go on."""
         found = dict.fromkeys(self.due, LETTERS["queued"])
         for each in _read_letters(self.results, [*self.going]).values():
             is_open = {LETTERS["queued"], NOT_RUN}
             found |= {k: letter for k, letter in each.items() if letter not in is_open}
-        blank = "".join("-" if each.is_gap else NOT_RUN for each in columns)
+        blank = "".join("-" if "gap" in each.marks else NOT_RUN for each in columns)
         evals = {*cells, *found}
         whole = {k: f"{cells.get(k, blank)}{found.get(k, NOT_RUN)}" for k in evals}
-        return (*columns, RunColumn(title="now", is_now=True)), whole
+        return (*columns, TableColumn("now", marks=frozenset({"now"}))), whole
 
-    def make_columns(self) -> tuple[tuple[RunColumn, ...], dict[str, str]]:
+    def make_columns(self) -> tuple[tuple[TableColumn, ...], dict[str, str]]:
         """The columns, and the letters of each eval by its id."""
         runs = self._choose()
         letters = _read_letters(self.past, [each["run_id"] for each in runs])
@@ -82,10 +81,10 @@ class KnownRuns:
         cells = [letters.get(each["run_id"], _NO_NAMES) for each in runs]
         gap = sum(each["run_id"] in self.before for each in runs) if self.are_versions else 0
         if gap and gap < len(columns):
-            columns.insert(gap, RunColumn(is_gap=True))
+            columns.insert(gap, TableColumn("", marks=frozenset({"gap"})))
             cells.insert(gap, _NO_NAMES)
         evals = self.past["eval_id"].unique().drop_nulls()
-        empty = ["-" if each.is_gap else NOT_RUN for each in columns]
+        empty = ["-" if "gap" in each.marks else NOT_RUN for each in columns]
         found = {
             eval_id: "".join(its.get(eval_id, no) for its, no in zip(cells, empty, strict=True))
             for eval_id in evals
@@ -117,7 +116,7 @@ class KnownRuns:
         rest = runs.head(-COLUMNS).filter(is_before).tail(1)
         return pl.concat([rest, runs.tail(COLUMNS - rest.height)]).to_dicts()
 
-    def _columns(self, runs: list[dict[str, Any]]) -> Iterator[RunColumn]:
+    def _columns(self, runs: list[dict[str, Any]]) -> Iterator[TableColumn]:
         known: dict[str, tuple[str, datetime | None]] = {}  # codes of blocks, and when they ran
         asked = [each["run_id"] for each in runs if each["run_id"] in self.checked]
         checked = asked if self.are_versions else asked[-1:]
@@ -126,13 +125,13 @@ class KnownRuns:
             now, at = codes.get(run["run_id"], {}), run["at"]
             edited = {k: known[k][1] for k, code in now.items() if known.get(k, (code,))[0] != code}
             known |= {block: (code, at) for block, code in now.items()}
-            yield RunColumn(
+            is_its = {"checked": run["run_id"] in checked, "baseline": run["run_id"] in self.before}
+            yield TableColumn(
                 one_line(self.names.get(run["run_id"])),
-                "" if at is None else say_day(at, self.year),
-                say_moment(at, self.year),
-                self._say_title(run, edited),
-                is_checked=run["run_id"] in checked,
-                is_baseline=run["run_id"] in self.before,
+                run["run_id"],
+                told=("" if at is None else say_day(at, self.year), say_moment(at, self.year)),
+                marks=frozenset(mark for mark, is_so in is_its.items() if is_so),
+                about=self._say_title(run, edited),
                 edited=frozenset(edited),
             )
 
@@ -172,6 +171,18 @@ def _read_letters(results: pl.DataFrame, run_ids: list[str]) -> dict[str, dict[s
         letter = LETTERS.get(state) or LETTERS.get(now) or NOT_RUN
         found.setdefault(run_id, {})[eval_id] = letter
     return found
+
+
+def say_span(moments: Sequence[datetime | None], year: int | None) -> str:
+    """``28 Nov 23:05``, or ``24 to 27 Nov`` of several runs, the newest first."""
+    newest, oldest = moments[0], moments[-1]
+    if len(moments) == 1 or newest is None or oldest is None:
+        return say_moment(newest, year)
+    last, first = say_day(newest, year), say_day(oldest, year)
+    if first == last:
+        return last
+    is_one_month = (newest.year, newest.month) == (oldest.year, oldest.month)
+    return f"{oldest.day if is_one_month else first} to {last}"
 
 
 def say_moment(moment: datetime | None, year: int | None) -> str:

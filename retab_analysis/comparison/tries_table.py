@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from retab_analysis.comparison.config_changes import BlockConfigs, mark_changes
@@ -14,14 +14,15 @@ from retab_analysis.markup import one_line
 from retab_analysis.render.document import (
     Cell,
     Change,
+    DocumentTable,
     Line,
     Look,
     Row,
     Span,
+    TableColumn,
     Tone,
     write_line,
 )
-from retab_analysis.render.page import TriesTable, TryColumn
 
 SIGNS: Mapping[str, tuple[str, Tone]] = {
     "passed": ("✓", "good"),
@@ -31,8 +32,6 @@ SIGNS: Mapping[str, tuple[str, Tone]] = {
 }
 NOT_RUN: tuple[str, Tone] = ("·", "other")
 _LETTERS = {"passed": "p", "failed": "f", "mixed": "s", "error": "e"}
-OF_LETTERS = {letter: SIGNS[state][0] for state, letter in _LETTERS.items()}
-"""The sign of each letter of a cell."""
 _VALUE = 28  # characters of a value
 _CHANGES = 2  # of a try that stand above its column
 _NEAR = 24  # characters beside a changed word
@@ -79,24 +78,28 @@ class TriesInWords:
         """The place of the try that broke what is broken, the first of them."""
         return next((at for at, its in enumerate(self.tries) if self.broken & its.broke), None)
 
-    def make(self, evals: Mapping[str, Story]) -> TriesTable:
-        rows = tuple(self._make_row(key, story) for key, story in evals.items())
-        return TriesTable((), rows, tuple(map(self._tell, range(len(self.tries)))))
+    def make(self, evals: Sequence[Story], rows: Sequence[Row] = ()) -> DocumentTable:
+        """A column for each try, a row for each eval; ``rows`` are those of these evals."""
+        bare = (Row(each.id, "", "other", "", ()) for each in evals)
+        told = tuple(map(self._make_row, evals, rows or bare))
+        columns = TableColumn("eval", "name"), *map(self._tell, range(len(self.tries)))
+        return DocumentTable(columns, told)
 
-    def _tell(self, at: int) -> TryColumn:
+    def _tell(self, at: int) -> TableColumn:
         its, n = self.tries[at], len(self.tries[at].states)
         is_good = at == find_last_good(self.tries)
         passed, errors = len(its.passed), its.count("error")
         best = ", best" * (its is self.best())
-        return TryColumn(
+        marks = {"edit": at == self._edit, "last": at == len(self.tries) - 1}
+        return TableColumn(
             f"{name_column(its)}{', the last good' * is_good}",
-            tuple(self._list_words(at)),
-            passed / n if n else 0.0,
-            (n - passed - errors) / n if n else 0.0,
-            f"{passed} of {n} pass{best}" if its.has_run else "not run",
-            self.say_outcome(at),
-            is_edit=at == self._edit,
-            is_now=at == len(self.tries) - 1,
+            lines=tuple(self._list_words(at)),
+            shares=(passed / n, (n - passed - errors) / n) if n else None,
+            told=(
+                f"{passed} of {n} pass{best}" if its.has_run else "not run",
+                self.say_outcome(at),
+            ),
+            marks=frozenset(mark for mark, is_so in marks.items() if is_so),
         )
 
     def _list_words(self, at: int) -> list[Line]:
@@ -124,30 +127,30 @@ class TriesInWords:
         all_passed = "all passed" if len(its.passed) == len(its.states) and not its.mended else ""
         return " and ".join(filter(None, (mended, broke))) or all_passed
 
-    def _make_row(self, key: str, story: Story) -> Row:
+    def _make_row(self, story: Story, row: Row) -> Row:
         name = write_line(Span(name_eval(story), title=story.id))
         lines = name, say_asserts(story, values=self.values)
         cells = [Cell("name", tuple(filter(None, lines)))]
         before: Try | None = None
         for at, its in enumerate(self.tries):
-            cells.append(self._make_cell(at, key, before))
-            before = its if key in its.states else before
-        sign, tone = SIGNS[before.states[key]] if before else NOT_RUN
-        return Row(key, sign, tone, before.states[key] if before else "not run", tuple(cells))
+            cells.append(self._make_cell(at, story.id, before))
+            before = its if story.id in its.states else before
+        state = before.states[story.id] if before else "not run"
+        sign, tone = SIGNS.get(state, NOT_RUN)
+        return replace(row, sign=sign, tone=tone, word=state, cells=tuple(cells))
 
     def _make_cell(self, at: int, key: str, before: Try | None) -> Cell:
         its, last = self.tries[at], len(self.tries) - 1
         state, value = its.states.get(key, ""), its.values.get(key)
         was = None if before is None else before.values.get(key)
-        looks = f"{' rv-edit' * (at == self._edit)}{' rv-last' * (at == last)}"
         letter = _LETTERS.get(state, "o")
         is_told = self.values and value is not None and (at in (0, last) or value != was)
         if not is_told or value is None:
-            return Cell(f"{letter}{looks}", ())
+            return Cell(letter=letter)
         has_risen = before is not None and before.states.get(key) != "passed"
         look: Look = "wrong" if state != "passed" else "right" if has_risen else "value"
         said = one_line(summarize_value(value), _VALUE)
-        return Cell(f"{letter}{looks}", (write_line(Span(said, look)),))
+        return Cell(lines=(write_line(Span(said, look)),), letter=letter)
 
 
 def name_column(its: Try) -> str:

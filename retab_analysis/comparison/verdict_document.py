@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from functools import cached_property
 
 import polars as pl
 
 from retab_analysis.comparison.breaks import Break, list_breaks, say_try
-from retab_analysis.comparison.conclusion import write_heading
-from retab_analysis.comparison.config_changes import mark_changes
+from retab_analysis.comparison.config_changes import BlockConfigs, mark_changes
 from retab_analysis.comparison.detail import (
     ACCEPTED,
     BROKE,
@@ -20,11 +19,11 @@ from retab_analysis.comparison.detail import (
     Word,
     describe,
     find_day,
+    find_sign,
     list_attempts,
     list_documents,
     list_stories,
     make_cells,
-    make_row,
     name_block,
     name_eval,
     say_got,
@@ -36,7 +35,8 @@ from retab_analysis.comparison.detail import (
     say_word,
 )
 from retab_analysis.comparison.gate import Gate
-from retab_analysis.comparison.labels import rank_by_run
+from retab_analysis.comparison.head import make_head
+from retab_analysis.comparison.tries_table import TriesInWords, choose_tries
 from retab_analysis.comparison.verdict_facts import VerdictFacts
 from retab_analysis.evidence.story import Share, Story
 from retab_analysis.evidence.tries import Try
@@ -46,7 +46,6 @@ from retab_analysis.render.document import (
     Case,
     Cell,
     ChangeList,
-    ColumnTitle,
     Document,
     DocumentTable,
     Folded,
@@ -55,7 +54,8 @@ from retab_analysis.render.document import (
     Part,
     Row,
     Span,
-    Tone,
+    TableColumn,
+    list_rows,
     write_line,
 )
 from retab_analysis.render.door import Door, NextStep
@@ -66,6 +66,12 @@ SUITE = "suite"
 """The case for reasons that are not about a single eval."""
 
 _NAMED = 6
+_TRIES = 5  # that a card shows, beside the last good code
+_FOLDS = {
+    WORDS["still_passing"].key: "Pass",
+    WORDS["same_code"].key: WORDS["same_code"].word.capitalize(),
+    WORDS["not compared"].key: "Not run on both versions",
+}
 _FIRST = datetime.min.replace(tzinfo=UTC)
 _NEXT = (
     "The next run is compared with this one. An eval that passes now and fails then is called "
@@ -74,75 +80,27 @@ _NEXT = (
 
 
 def make_document(
-    facts: VerdictFacts, gate: Gate, explanation: str, step: NextStep | None, door: Door
+    facts: VerdictFacts,
+    gate: Gate,
+    explanation: str,
+    step: NextStep | None,
+    door: Door,
+    stories: Mapping[str, Story],
 ) -> Document:
-    """Make the document; ``step`` is the next step."""
-    writer = _Writer(facts, gate, explanation, door)
-    passed, of = facts.passing
-    badges: tuple[tuple[str, Tone], ...] = ("gate holds", "good"), ("gate fails", "bad")
-    badge, tone = (*badges, ("gate undecided", "doubt"))[gate.exit_code]
-    passing = f"{passed:,} of {of:,} pass" * (of > 0)
-    version = " · ".join(each.text for each in write_versions(facts)) or facts.version
+    """Make the document; ``step`` is the next step, ``stories`` are of all saved evals."""
+    writer = _Writer(facts, gate, explanation, door, stories)
+    ids = facts.sides.candidate["workflow_id"].drop_nulls()
     return Document(
-        heading=write_heading(facts),
-        context=tuple(write_context(facts)),
-        brief=" · ".join(filter(None, (version, passing, badge))),
-        badge=badge,
-        badge_tone=tone,
-        notes=tuple(writer.notes()),
-        counts=tuple(facts.counts()),
-        parts=tuple(writer.parts()),
-        next=door.say_step(step),
+        make_head(facts, gate),
+        tuple(writer.notes()),
+        tuple(facts.counts()),
+        tuple(writer.parts()),
+        door.say_step(step),
+        columns=writer.columns,
+        passing=writer.passing,
+        name=ids[0] if len(ids) else "evals",
+        copies=tuple(copy for its in writer.tries.values() for copy in its.copies()),
     )
-
-
-def write_row(facts: VerdictFacts, story: Story, *, values: bool) -> Row:
-    """The row of an eval; that of a first run has its block in the place of what it was."""
-    cells, told = make_cells(story, facts.year, values=values), facts.word_of(story)
-    if told.key not in ("fails", "passes"):
-        brief = say_got(story, facts.year) if story.state == "error" and values else None
-        return make_row(story, cells, brief)
-    name, asserts, _, got = cells
-    block = Cell("block", (write_line(name_block(story)),))
-    return Row(story.id, told.sign, told.tone, told.word, (name, asserts, block, got))
-
-
-def write_context(facts: VerdictFacts) -> Iterator[Span]:
-    """The workflow, the versions or the checked run with its moment, and the number of evals."""
-    candidate, workflow = facts.sides.candidate, facts.sides.around.workflow
-    ids = candidate["workflow_id"].drop_nulls().unique().to_list()
-    name = None if workflow is None or workflow.is_empty() else workflow["name"][0]
-    if name or ids:
-        yield Span(one_line(name or ids[0]), title=", ".join(map(one_line, ids)))
-    yield from write_versions(facts) if facts.versions else _write_run(facts)
-    yield Span(count_noun(len(facts.there) + facts.apart.total(), "eval"))
-
-
-def write_versions(facts: VerdictFacts) -> Iterator[Span]:
-    if not facts.versions:
-        return
-    baseline, candidate = facts.sides.baseline, facts.sides.candidate
-    sides = [candidate if baseline is None else baseline, candidate]
-    ids = (side["workflow_version_id"].drop_nulls().unique(maintain_order=True) for side in sides)
-    title = " → ".join(", ".join(map(one_line, each)) for each in ids)
-    yield Span(" → ".join(facts.versions), title=title)
-    is_compared = pl.col("eval_id").is_in([each.id for each in facts.stories])
-    ran = (side.filter(is_compared)["run_id"].drop_nulls() for side in sides)
-    before, now = (each.n_unique() for each in ran)
-    if before or now:
-        yield Span(f"{before} and {count_noun(now, 'run')}")
-
-
-def _write_run(facts: VerdictFacts) -> Iterator[Span]:
-    candidate = facts.sides.candidate
-    if version := facts.version:
-        found = candidate["workflow_version_id"].drop_nulls().unique().to_list()
-        yield Span(version, title=", ".join(map(one_line, found)))
-    newest: Any = rank_by_run(candidate)["at"].first()
-    if newest is not None:
-        runs = candidate["run_id"].drop_nulls().unique().to_list()
-        title = ", ".join(map(one_line, runs[:5]))
-        yield Span(f"{newest:%-d %b %Y, %H:%M} UTC", "quiet", title)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,12 +109,24 @@ class _Writer:
     gate: Gate
     explanation: str
     door: Door
+    stories: Mapping[str, Story]
 
     @property
-    def columns(self) -> tuple[ColumnTitle, ...]:
+    def columns(self) -> tuple[TableColumn, ...]:
         before, now = ("was", "got") if self.door.values else ("before", "now")
-        sides = ColumnTitle(before, in_text=False, named=True), ColumnTitle(now, named=True)
-        return ColumnTitle("eval"), ColumnTitle("asserts"), *sides
+        second = TableColumn(before, "was", in_text=False, named=True)
+        if self.facts.is_first:  # nothing is known of what it was
+            second = TableColumn("block", "block", in_text=False)
+        return (
+            TableColumn("eval", "name"),
+            TableColumn("asserts", "asserts"),
+            second,
+            TableColumn(now, "got", named=True),
+        )
+
+    @property
+    def passing(self) -> str:
+        return WORDS["first pass" if self.facts.is_first else "still_passing"].key
 
     def notes(self) -> Iterator[Line]:
         facts = self.facts
@@ -177,7 +147,18 @@ class _Writer:
 
     def parts(self) -> Iterator[Part]:
         """The breaks by cause, the unclear evals, and folded parts."""
+        shown = []
+        for each in (*self._open_parts(), *self._folded()):
+            shown.append(each)
+            yield each
+        if self.door.passing:
+            yield from self._rest({row.key for row in list_rows(shown)})
+        yield from self._fine_print()
+
+    def _open_parts(self) -> Iterator[Part]:
         facts = self.facts
+        if self.door.passing:
+            yield from self._compare()
         yield from self._first()
         yield from self._near()
         errors = facts.of("newly_errored")
@@ -193,7 +174,6 @@ class _Writer:
             yield self._card(cause, evals, near)
         yield from self._unsure([*facts.of("suspect"), *errors])
         yield from self._new_failures()
-        yield from self._folded()
         edits = facts.sides.around.edits
         has_values = any(each.fails for each in facts.stories)
         if (has_values or (edits is not None and edits.changes.height)) and self.door.hint():
@@ -207,9 +187,8 @@ class _Writer:
         verb = "fails" if len(failing) == 1 else "fail"
         title = Span(f"{count_noun(len(failing), 'eval')} {verb}", "strong")
         aside = "no eval has passed or broken before: nothing can be said of edits"
-        columns = (*self.columns[:2], ColumnTitle("block", in_text=False), self.columns[-1])
-        look, rows = write_line(title, ": look at each once"), tuple(map(self._row, failing))
-        yield Card("bad", look, write_line(aside), (DocumentTable(columns, rows),))
+        look = write_line(title, ": look at each once")
+        yield Card("bad", look, write_line(aside), (self._table(failing),))
 
     def _near(self) -> Iterator[Note]:
         if near := [each for each in self.facts.stories if each.is_near]:
@@ -218,12 +197,51 @@ class _Writer:
             yield Note(write_line(said))
 
     def _card(self, cause: str, evals: list[Story], errors: list[Story]) -> Card:
-        parts = self._show_edits(evals, errors) if cause == "edit" else [self._table(evals)]
+        parts = [*self._show_edits(evals, errors)] if cause == "edit" else [self._table(evals)]
+        if (words := self.tries.get(evals[0].block_id or "")) and cause == "edit":
+            parts = [*self._show_tries(parts, words)]
         aside = write_line(" · ".join(self._aside(evals, errors)))
         return Card("bad", self._title(cause, evals), aside, tuple(parts))
 
-    def _table(self, evals: Iterable[Story]) -> DocumentTable:
-        return DocumentTable(self.columns, tuple(map(self._row, evals)))
+    def _table(self, evals: Iterable[Story], *, is_fold: bool = False) -> DocumentTable:
+        return DocumentTable(self.columns, tuple(self._row(e, is_fold=is_fold) for e in evals))
+
+    @cached_property
+    def tries(self) -> dict[str, TriesInWords]:
+        """On a page: the tries of blocks that were edited again since they broke evals."""
+        edits, found = self.facts.sides.around.edits, dict[str, TriesInWords]()
+        if edits is None or not self.door.passing:
+            return {}
+        for each in self.facts.last_tries:
+            known = self.facts.tries[each.block]
+            configs = edits.configs.get(each.block, BlockConfigs())
+            its = frozenset(s.id for s in self.facts.of(*BROKEN) if s.block_id == each.block)
+            about = known, choose_tries(known, _TRIES), configs, its, self.facts.year
+            found[each.block] = TriesInWords(*about, self.door.values)
+        return found
+
+    def _show_tries(self, parts: Iterable[Part], words: TriesInWords) -> Iterator[Part]:
+        """The parts of a card with a column for each try: these say what each try changed."""
+        for each in parts:
+            if isinstance(each, DocumentTable):
+                yield words.make([self.stories[row.key] for row in each.rows], each.rows)
+            elif isinstance(each, Note) or not any(words.changes):
+                yield each
+
+    def _compare(self) -> Iterator[Card]:
+        """The edits between two versions, block by block."""
+        edits = self.facts.sides.around.edits
+        if not self.facts.versions or edits is None:
+            return
+        before, now = self.facts.versions
+        parts: list[Note | ChangeList] = []
+        for (block, *_), rows in edits.changes.group_by("block_id", maintain_order=True):
+            called = edits.name(None if block is None else str(block))
+            parts.append(Note(write_line(Span(called, "strong"))))
+            parts.append(ChangeList(mark_changes(rows, values=self.door.values)))
+        told = tuple(parts) or (Note(write_line("No block differs.")),)
+        title = write_line(Span("Edited", "strong"), f" between {before} and {now}")
+        yield Card("other", title, (), told)
 
     def _show_edits(self, evals: list[Story], errors: list[Story]) -> Iterator[Part]:
         """The edits of a block that broke something, each with its words and its evals.
@@ -326,8 +344,20 @@ class _Writer:
         if errors:
             yield f"{len(errors)} more ended in an error"
 
-    def _row(self, each: Story) -> Row:
-        return write_row(self.facts, each, values=self.door.values)
+    def _row(self, each: Story, *, is_fold: bool = False) -> Row:
+        """The row of an eval; in a fold with its reason."""
+        facts, values, told = self.facts, self.door.values, self.facts.word_of(each)
+        name, asserts, was, got = make_cells(each, facts.year, values=values)
+        is_plain = told.key in ("fails", "passes")
+        why = "" if is_plain else say_reason(each, facts.year)
+        if is_fold and why:
+            name = replace(name, lines=(name.lines[0], (Span(why, "quiet"),)))
+        if facts.is_first:
+            was = Cell("block", (write_line(name_block(each)),))
+        sign = (told.sign, told.tone, told.word) if is_plain else (*find_sign(each), say_word(each))
+        brief = say_got(each, facts.year) if each.state == "error" and values else None
+        about = each.block_id or "", name_block(each), list_documents(each)
+        return Row(each.id, *sign, (name, asserts, was, got), brief, told.key, *about)
 
     def _unsure(self, evals: list[Story]) -> Iterator[Part]:
         evals = [each for each in evals if not each.is_outage]
@@ -391,7 +421,19 @@ class _Writer:
                 each for each in evals if facts.word_of(each).key not in ("fails", "passes")
             ]:
                 yield self._reasoned(WORDS[word], evals)
-        if facts.is_first:
+
+    def _rest(self, listed: Collection[str]) -> Iterator[Folded]:
+        """The evals that no other part has, by their kinds; of those that pass as many as fit."""
+        for count in self.facts.counts():
+            its = (s for k, s in self.stories.items() if k not in listed)
+            if evals := [each for each in its if self.facts.word_of(each).key == count.key]:
+                title = _FOLDS.get(count.key) or count.word.capitalize()
+                held = evals[: self.door.passing] if count.key == self.passing else evals
+                table = self._table(held, is_fold=True)
+                yield Folded(f"rest:{count.key}", title, len(evals), (table,))
+
+    def _fine_print(self) -> Iterator[Folded]:
+        if self.facts.is_first:
             yield Folded("next", "What happens next", None, (Note(write_line(_NEXT)),))
         explained = filter(None, (*self.explanation.splitlines(), self._rates()))
         sentences = [Note(write_line(each)) for each in explained]
@@ -408,15 +450,8 @@ class _Writer:
         key, title = word.key, word.word.capitalize()
         is_named = key in ("no_result", "not_run", "fixed")
         brief = write_line(f"{title}: {list_stories(evals, _NAMED)}.") if is_named else None
-        rows = []
-        for each in evals:
-            name, asserts, _, got = make_cells(each, self.facts.year, values=self.door.values)
-            why = Cell("why", (write_line(say_reason(each, self.facts.year)),))
-            named = Cell(name.key, (*name.lines, *(asserts.lines if asserts.lines[0] else ())))
-            rows.append(make_row(each, (named, why, got)))
-        columns = (self.columns[0], ColumnTitle("why"), self.columns[-1])
         notes = self._put_back(evals) if key == "fixed" else ()
-        parts = (*notes, DocumentTable(columns, tuple(rows)))
+        parts = (*notes, self._table(evals, is_fold=True))
         return Folded(key, title, len(evals), parts, brief)
 
     def _put_back(self, fixed: Sequence[Story]) -> Iterator[Note]:

@@ -12,7 +12,7 @@ from retab_analysis.fetch.params import RunQuery
 from retab_analysis.fetch.runs import list_runs
 from retab_analysis.progress import Progress
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import SECONDS, say_day, say_duration, say_ran
+from retab_analysis.vocabulary import SECONDS, say_day, say_duration
 
 _PAGE = 100
 WAITING = ("pending", "queued")
@@ -142,16 +142,6 @@ def _add(spans: Iterable[Seconds | None]) -> Seconds | None:
     if not known or len(times) < len(known):
         return None
     return Seconds(sum(each.least for each in times), sum(each.most for each in times))
-
-
-def say_ended(runs: pl.DataFrame, now: datetime, *, is_watched: bool) -> RunStatus:
-    """When some runs were that have ended, and how long one took."""
-    newest = runs.sort("created_at", nulls_last=False).row(-1, named=True)
-    words = {"cancelled": "cancelled after", "error": "broke off after"}
-    how = words.get(newest["status"]) or ("ended after" if is_watched else "took")
-    seconds = None if newest["duration_ms"] is None else newest["duration_ms"] / 1000
-    told = say_ran(newest["created_at"], seconds, now.year, how)
-    return RunStatus("", f"{runs.height} runs, the newest: {told}" if runs.height > 1 else told)
 
 
 def say_away(since: datetime, seen: datetime | None, now: datetime, why: str) -> RunStatus:

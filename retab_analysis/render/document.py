@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Look = Literal["plain", "strong", "quiet", "code", "value", "wrong", "right", "removed", "added"]
@@ -70,15 +71,51 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Trend:
+    """Rates over time: places from 0 to 1, without those that have no rate, and marks."""
+
+    points: tuple[tuple[float, float], ...]
+    edits: tuple[float, ...] = ()
+    outages: tuple[float, ...] = ()
+    tone: Tone = "other"
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     """A cell of a table: lines, and differences that the reader can unfold.
 
-    ``key`` says what it holds, whatever its column is called.
+    ``key`` says what it holds, whatever its column is called. ``letter`` is a state (LETTERS).
     """
 
     key: str = ""
     lines: tuple[Line, ...] = ()
     folded: tuple[Change, ...] = ()
+    letter: str = ""
+    trend: Trend | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """Equal runs of a row, one after another."""
+
+    when: str
+    version: str
+    outcome: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What an open row shows; ``documents`` are ids and names."""
+
+    reason: str = ""
+    title: str = ""
+    differences: tuple[Change, ...] = ()
+    values: tuple[tuple[str, str], ...] = ()
+    runs: tuple[RunLine, ...] = ()
+    earlier: int = 0  # runs that are not listed
+    documents: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +123,11 @@ class Row:
     """A row of a table, with one cell for each column.
 
     ``key`` says what it is about, an eval's id for example. ``word`` is the sign for readers who
-    cannot see it. In a line of text, ``brief`` replaces all cells except the first.
+    cannot see it. In a line of text, ``brief`` replaces all cells except the first. A page opens a
+    row that has an ``inside``. ``kind`` is the key of its count, ``progress`` that of its count
+    while runs go on. ``group`` is the key of the columns' edits, ``group_name`` its name. ``text``
+    is searched beside what is shown. ``letters`` has one for each run of the document, ``tint`` the
+    place of the run that judged it. ``mark`` stands under *got*.
     """
 
     key: str
@@ -95,22 +136,44 @@ class Row:
     word: str
     cells: tuple[Cell, ...]
     brief: Line | None = None
+    kind: str = ""
+    group: str = ""
+    group_name: str = ""
+    text: str = ""
+    letters: str = ""
+    tint: int | None = None
+    mark: Line = ()
+    progress: str = ""
+    inside: Callable[[], Inside | None] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnTitle:
-    """A column of a table."""
+class TableColumn:
+    """A column of a table, or a run of a matrix.
+
+    ``lines`` and ``told`` stand below its title, between them a bar with the ``shares`` of what
+    passed and what failed. ``marks`` say what it is: ``edit``, ``last``; of a run ``checked``,
+    ``baseline``, ``now``, ``gap``. ``about`` shows under a pointer. ``edited`` are the groups that
+    differ from there on.
+    """
 
     title: str
+    key: str = ""
     in_text: bool = True  # whether a line of text also has it
     named: bool = False  # a line of text and a narrow page show its title before the value
+    lines: tuple[Line, ...] = ()
+    shares: tuple[float, float] | None = None
+    told: tuple[str, ...] = ()
+    marks: frozenset[str] = frozenset()
+    about: str = ""
+    edited: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentTable:
     """Rows under their columns; each form shows as many as fit."""
 
-    columns: tuple[ColumnTitle, ...]
+    columns: tuple[TableColumn, ...]
     rows: tuple[Row, ...]
 
 
@@ -162,22 +225,95 @@ Part = Note | ChangeList | DocumentTable | Card | Folded
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """A whole document, its parts in reading order.
+class Head:
+    """What stands above a document, the same in every form.
 
-    ``context`` is in small print; at the end of a line of text ``brief`` takes its place. The badge
-    is a judgement in two words. ``counts`` add up.
+    ``context`` is in small print: the workflow, the code, the number of evals. ``brief`` takes its
+    place in a line of text. ``going`` says how far runs are (``status`` in a word, ``far`` their
+    share), ``judged`` which runs judged, ``seen`` when that was. The badge is a judgement in two
+    words.
     """
 
     heading: Heading
-    context: tuple[Span, ...]
-    brief: str
-    badge: str
-    badge_tone: Tone
-    notes: tuple[Line, ...]
-    counts: tuple[Count, ...]
-    parts: tuple[Part, ...]
+    context: tuple[Span, ...] = ()
+    brief: str = ""
+    badge: str = ""
+    badge_tone: Tone = "other"
+    going: Line = ()
+    judged: Line = ()
+    seen: str = ""
+    status: Literal["", "waiting", "running"] = ""
+    far: float = 0.0
+
+    @property
+    def line(self) -> Line:
+        """How far the runs are, and which ones judged."""
+        between = (Span(" · "),) if self.going and self.judged else ()
+        return (*self.going, *between, *self.judged)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A whole document, its parts in reading order.
+
+    ``counts`` add up; ``progress`` counts what has run again. ``columns`` are the usual ones of a
+    table, ``runs`` those of the matrix that every row has. A large page may leave out rows of the
+    kind ``passing``.
+    """
+
+    head: Head
+    notes: tuple[Line, ...] = ()
+    counts: tuple[Count, ...] = ()
+    parts: tuple[Part, ...] = ()
     next: Line = ()
+    progress: tuple[Count, ...] = ()
+    columns: tuple[TableColumn, ...] = ()
+    runs: tuple[TableColumn, ...] = ()
+    passing: str = ""
+    name: str = ""
+    copies: tuple[tuple[str, str], ...] = ()  # texts that can be copied, by what the button says
+
+
+LETTERS: Mapping[str, str] = {
+    "p": "passed",
+    "f": "failed",
+    "b": "blocked",
+    "e": "error",
+    "c": "cancelled",
+    "r": "running",
+    "n": "not yet",
+    "s": "mixed",
+    "o": "",  # not run
+    "-": "",  # the gap between two sides
+}
+"""What each letter of a row stands for, in words."""
+
+
+def list_rows(parts: Iterable[Part]) -> Iterator[Row]:
+    """All rows, in their order."""
+    for part in parts:
+        if isinstance(part, DocumentTable):
+            yield from part.rows
+        elif isinstance(part, Card | Folded):
+            yield from list_rows(part.parts)
+
+
+def change_rows(parts: Iterable[Part], change: Callable[[Row], Row | None]) -> tuple[Part, ...]:
+    """The parts with other rows; None leaves a row out, and out of the count above it."""
+    return tuple(_change(each, change) for each in parts)
+
+
+def _change(part: Part, change: Callable[[Row], Row | None]) -> Part:
+    if isinstance(part, DocumentTable):
+        rows = tuple(each for row in part.rows if (each := change(row)) is not None)
+        return replace(part, rows=rows)
+    if isinstance(part, Card):
+        return replace(part, parts=change_rows(part.parts, change))
+    if isinstance(part, Folded):
+        parts = change_rows(part.parts, change)
+        gone = sum(1 for _ in list_rows(part.parts)) - sum(1 for _ in list_rows(parts))
+        return replace(part, parts=parts, count=None if part.count is None else part.count - gone)
+    return part
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,19 +31,21 @@ class NextStep:
         return said if self.otherwise is None else f"{said}; {self.otherwise}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Door:
     """A place that shows a document: with ``values`` or without.
 
     ``types`` is the part of a next step that you type there: a call, a command, or nothing on a
     live page, which has buttons. ``shows`` is how to show hidden values. Where it ``is_live``, an
-    edit of the newest run's day is named without the day.
+    edit of the newest run's day is named without the day. A page has rows that open, and at most so
+    many ``passing`` ones; a text has none.
     """
 
     values: bool
     types: Literal["call", "command", ""] = "call"
     shows: str = "values=True"
     is_live: bool = False
+    passing: int = 0
 
     def write_step(self, step: NextStep | None) -> dict[str, Any] | None:
         """A step as plain values; None if there is none, or nothing to type."""

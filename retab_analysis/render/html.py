@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from retab_analysis import markup
 from retab_analysis.markup import Html, count_noun, tag
 from retab_analysis.render.document import (
     EDITS,
+    LETTERS,
     Card,
     Cell,
     Change,
@@ -19,13 +20,16 @@ from retab_analysis.render.document import (
     Document,
     DocumentTable,
     Folded,
+    Head,
     Heading,
+    Inside,
     Line,
     Note,
     Part,
     Row,
     Span,
-    Tone,
+    TableColumn,
+    list_rows,
     plain,
 )
 from retab_analysis.render.matrix import (
@@ -35,8 +39,8 @@ from retab_analysis.render.matrix import (
     write_places,
     write_titles,
 )
-from retab_analysis.render.page import LETTERS, Inside, PageRow, ShownPage, TriesTable
 from retab_analysis.render.text import measure
+from retab_analysis.render.trend import write_trend
 
 INSIDES = 100
 """Up to so many rows a page holds the inside of each; beyond, of those that do not pass."""
@@ -54,30 +58,27 @@ SCRIPT = (_HERE / "page.js").read_text(encoding="utf-8")
 ROOT = "rv rtd mathjax_ignore tex2jax_ignore"
 """The class of a rendered root: a ``$`` in names and values begins no formula."""
 
+_WIDE = {"name": 3, "trend": 2}  # columns of a plain table, and how wide they are
 _NAMED = ("was", "got", "before", "now")
 _LOOKS = {"strong": "b", "removed": "del", "added": "ins", "code": "code"}
 
 
-def to_html(*parts: ShownPage | Part) -> Html:
-    """A piece of HTML with its own style: a page, or some parts of one."""
-    return tag("div", tag("style", Html(STYLE)), *map(_write_piece, parts), start_script())
+def to_html(document: Document) -> Html:
+    """A piece of HTML with its own style."""
+    written = PageWriter(document, passing=STAND_IN, lack=RUN_AGAIN).write()
+    return tag("div", tag("style", Html(STYLE)), tag("div", written, class_=ROOT), start_script())
 
 
-def _write_piece(part: ShownPage | Part) -> Html:
-    if isinstance(part, ShownPage):
-        written = PageWriter(part, passing=STAND_IN, lack=RUN_AGAIN).write()
-    else:
-        written = markup.join(*PageWriter(_BARE).write_part(part))
-    return tag("div", written, class_=ROOT)
-
-
-def to_page(page: ShownPage) -> Html:
+def to_page(document: Document) -> Html:
     """A whole page in one file, which loads nothing; ``#eval_…`` opens it at an eval."""
-    seen = replace(page, seen=f"saved {datetime.now(UTC):%-d %b %Y, %H:%M} UTC")
-    writer = PageWriter(seen, level=1, has_ids=True, lack="Not in this page.")
+    saved = f"saved {datetime.now(UTC):%-d %b %Y, %H:%M} UTC"
+    head = replace(document.head, seen=document.head.seen or saved)
+    writer = PageWriter(
+        replace(document, head=head), level=1, has_ids=True, lack="Not in this page."
+    )
     body = tag("main", writer.write(), class_=ROOT)
     style = tag("style", Html(STYLE))
-    return markup.page(str(page.document.heading), style, body, start_script())
+    return markup.page(str(document.head.heading), style, body, start_script())
 
 
 def start_script() -> Html:
@@ -93,75 +94,70 @@ class PageWriter:
 
     def __init__(
         self,
-        page: ShownPage,
+        document: Document,
         *,
         level: int = 2,
         has_ids: bool = False,
         passing: int = PASSING,
         lack: str = "",
     ) -> None:
-        self.page, self.level, self.has_ids = page, level, has_ids
+        self.shown, self.level, self.has_ids = document, level, has_ids
         self.passing, self.lack = passing, lack
-        self._cards = 0
+        self._cards, self._total = 0, sum(each.number for each in document.counts)
 
     def put(self, name: str, element: str, *content: object, **attributes: object) -> Html:
         """An element of the page with a name; a live page sends what is in it apart."""
         return tag(element, *content, **attributes)
 
     def write(self) -> Html:
-        return tag("div", *self.view(), class_="rv-view", data_name=self.page.name or None)
+        return tag("div", *self.view(), class_="rv-view", data_name=self.shown.name or None)
 
     def view(self) -> Iterator[Html]:
         yield from self.head()
         yield self.put("actions", "div", self.actions(), class_="rv-actions")
-        seen = self.put("seen", "span", self.page.seen or None, class_="rv-seen")
-        yield self.put("chips", "div", self._counts(), " ", seen, class_="rv-chips")
+        yield self.put("chips", "div", self._counts(), class_="rv-chips")
         yield tag("div", class_="rv-found")
         yield self.put("body", "div", *self._body(), class_="rv-body")
-        yield self.put("runs", "span", write_titles(self.page.columns), hidden=True)
+        yield self.put("runs", "span", write_titles(self.shown.runs), hidden=True)
 
     # The head
 
     def head(self) -> Iterator[Html]:
-        page, document = self.page, self.page.document
-        about = (tag("span", _name(each.text), title=each.title) for each in page.context)
-        context = tag("span", markup.join(*about, by=" · "), class_="rv-context")
+        head = self.shown.head
         # Spaces keep words apart even without a style sheet, as on GitHub.
-        yield self.put("top", "div", context, " ", self._badge(), class_="rtd-top")
+        context = tag("span", _write_context(head), class_="rv-context")
+        yield self.put("top", "div", context, " ", _write_badge(head), class_="rtd-top")
         role = {"role": "heading", "aria_level": self.level, "class_": "rv-head"}
-        yield self.put("line", "div", write_heading(document.heading), **role)
-        yield self.put("now", "div", write_now(page.line, page.status))
-        yield self.put("bar", "div", _write_bar(document.counts))
-        yield self.put("far", "div", _write_far(page.far))
+        yield self.put("line", "div", write_heading(head.heading), **role)
+        yield self.put("now", "div", write_now(head.line, head.status, head.seen))
+        if self.shown.counts or self.shown.name:
+            yield self.put("bar", "div", _write_bar(self.shown.counts))
+            yield self.put("far", "div", _write_far(head.far))
 
     def write_item(self, heading: Html, line: Line) -> Html:
         """The head as one of several: a line of fixed height, open or not."""
-        page, document = self.page, self.page.document
-        context = markup.join(*(tag("span", _name(each.text)) for each in page.context), by=" · ")
+        head = self.shown.head
         role = {"role": "heading", "aria_level": self.level, "class_": "rv-head"}
         about = (
-            self.put("top", "div", context, class_="rv-context rtd-quiet"),
+            self.put("top", "div", _write_context(head), class_="rv-context rtd-quiet"),
             self.put("line", "div", heading, **role),
         )
         known = (
-            self.put("bar", "div", _write_bar(document.counts)),
-            self.put("far", "div", _write_far(page.far)),
-            self.put("now", "div", write_now(line, page.status)),
+            self.put("bar", "div", _write_bar(self.shown.counts)),
+            self.put("far", "div", _write_far(head.far)),
+            self.put("now", "div", write_now(line, head.status)),
         )
-        pill = self.put("pill", "div", self._badge(), class_="rv-pill")
+        pill = self.put("pill", "div", _write_badge(head), class_="rv-pill")
         return tag("div", tag("div", *about), tag("div", *known), pill, class_="rv-item")
-
-    def _badge(self) -> Html | None:
-        return write_badge(self.page.document.badge, self.page.document.badge_tone)
 
     def actions(self) -> Html | None:
         """What stands above the counts: without a kernel what the script shows there."""
         how = {"type": "button", "class_": "rv-button rv-push", "hidden": True}
-        copies = (tag("button", said, **how, data_copy=it) for said, it in self.page.copies)
+        copies = (tag("button", said, **how, data_copy=it) for said, it in self.shown.copies)
         return markup.join(*copies)
 
     def _counts(self) -> Html | None:
-        counts, progress = self.page.document.counts, self.page.progress
+        counts, progress = self.shown.counts, self.shown.progress
         known, again = (map(self._chip, each) for each in (counts, progress))
         between = [tag("span", class_="rv-between")] if progress else []
         chips = markup.join(*known, *between, *again, by=" ")
@@ -170,7 +166,7 @@ class PageWriter:
 
     def _chip(self, count: Count) -> Html:
         dot = tag("i", class_="rtd-dot", style=f"background:var(--rtd-t-{count.tone})")
-        if count in self.page.progress:
+        if count in self.shown.progress:
             dot = tag("i", class_=f"rv-{count.key}")
         said = dot, tag("b", f"{count.number:,}"), f" {count.word}"
         return self.put(f"count:{count.key}", "span", self.chip(count, *said))
@@ -182,19 +178,17 @@ class PageWriter:
     # The body
 
     def _body(self) -> Iterator[Html]:
-        document = self.page.document
+        document = self.shown
         yield from (tag("p", write_html_line(each), class_="rv-aside") for each in document.notes)
         if document.next:
             yield tag("p", "Next: ", write_html_line(document.next), class_="rv-aside")
-        folds = [part for part in document.parts if isinstance(part, Folded)]
-        with_rows = [each for each in (*folds, *list_rest(self.page)) if list_keys(each)]
-        others = [each for each in document.parts if not isinstance(each, Folded)]
-        is_open = not any(isinstance(each, Card) for each in others)
-        for part in others:
-            yield from self.write_part(part)
-        for at, fold in enumerate(with_rows):
-            yield self._fold(fold, is_open=is_open and at == 0)
-        yield from (self._fold(each) for each in folds if not list_keys(each))
+        is_open = not any(isinstance(each, Card) for each in document.parts)
+        for part in document.parts:
+            if is_open and isinstance(part, Folded) and any(list_rows((part,))):
+                yield self._fold(part, is_open=True)
+                is_open = False
+            else:
+                yield from self.write_part(part)
 
     def write_part(self, part: Part) -> Iterator[Html]:
         if isinstance(part, Note):
@@ -233,7 +227,7 @@ class PageWriter:
         words = part.title, " " if count else None, count, now
         summary = self.put(f"fold:{part.key}", "summary", *words)
         inner = [
-            tag("div", self._table(each, part.title, is_fold=True), class_="rtd-card")
+            tag("div", self._table(each, part.title, of=part.count), class_="rtd-card")
             if isinstance(each, DocumentTable)
             else markup.join(*self.write_part(each))
             for each in part.parts
@@ -244,80 +238,86 @@ class PageWriter:
 
     # Rows
 
-    def _table(self, part: DocumentTable, label: str, *, is_fold: bool = False) -> Html:
-        known = [self.page.rows[each.key] for each in part.rows if each.key in self.page.rows]
-        if len(known) < len(part.rows):
+    def _table(self, part: DocumentTable, label: str, *, of: int | None = None) -> Html:
+        """Rows under their titles; ``of`` so many, some of which the page may not hold."""
+        if not any(each.inside for each in part.rows):
             return _write_plain_table(part)
-        passing = [each for each in known if each.kind == self.page.passing]
-        left = {each.row.key for each in passing[self.passing :]}
-        shown = [each for each in known if each.row.key not in left]
-        tries = {row.key: row for row in part.rows} if isinstance(part, TriesTable) else {}
-        rows = (self._row(each, tries.get(each.row.key), is_fold=is_fold) for each in shown)
-        head, about = write_try_heads(part) if isinstance(part, TriesTable) else self._heads(shown)
+        passing = [each for each in part.rows if each.kind == self.shown.passing]
+        left = {each.key for each in passing[self.passing :]}
+        shown = [each for each in part.rows if each.key not in left]
+        tints = {each.tint for each in shown if each.tint is not None}
+        rows = (self._row(each, part.columns, tints) for each in shown)
+        head, about = self._heads(part.columns, shown, tints)
         role = {"role": "group", "aria_label": markup.one_line(label, 100)} if label else {}
+        more = (len(part.rows) if of is None else of) - len(shown)
+        said = f"and {count_noun(more, 'passing eval')}, not in this page"
         table = tag("div", head, *rows, **about, **role)
-        said = f"and {count_noun(len(left), 'passing eval')}, not in this page"
-        return markup.join(table, tag("p", said, class_="rv-none") if left else None)
+        return markup.join(table, tag("p", said, class_="rv-none") if more > 0 else None)
 
-    def _heads(self, rows: Sequence[PageRow]) -> tuple[Html, dict[str, str | None]]:
+    def _heads(
+        self, columns: Sequence[TableColumn], rows: Sequence[Row], tints: Collection[int]
+    ) -> tuple[Html, dict[str, str | None]]:
         """The titles above some rows, and the attributes of their table."""
-        page, groups = self.page, {each.group for each in rows}
-        matrix = write_matrix_heads(page.columns, groups.pop() if len(groups) == 1 else "")
-        heads = (tag("span", title, class_=f"rv-{key}") for key, title in page.titles)
-        has_block = any(key == "block" for key, _ in page.titles)
-        bare = "" if page.columns else f" rv-bare{' rv-with-block' * has_block}"
+        if any(each.told for each in columns):
+            return _write_try_heads(columns)
+        runs, groups = self.shown.runs, {each.group for each in rows}
+        matrix = write_matrix_heads(runs, groups.pop() if len(groups) == 1 else "")
+        heads = (tag("span", each.title, class_=f"rv-{each.key}") for each in columns)
+        has_block = any(each.key == "block" for each in columns)
+        bare = "" if runs else f" rv-bare{' rv-with-block' * has_block}"
         head = tag("div", tag("span"), *heads, matrix, class_="rv-heads", aria_hidden="true")
-        return head, {"class_": f"rv-table{bare}", "style": write_places(page.columns)}
+        return head, {"class_": f"rv-table{bare}", "style": write_places(runs, tints)}
 
-    def _row(self, each: PageRow, tried: Row | None, *, is_fold: bool) -> Html:
-        key, about = each.row.key, {"data_kind": each.kind, "data_block": each.group_name or None}
+    def _row(self, each: Row, columns: Sequence[TableColumn], tints: Collection[int]) -> Html:
+        key, about = each.key, {"data_kind": each.kind, "data_block": each.group_name or None}
         now, mark = None, None
-        if self.page.columns and self.page.columns[-1].is_now:
+        if self.shown.runs and "now" in self.shown.runs[-1].marks:
             # Apart, because they change while all else stays.
             said = tag("small", write_html_line(each.mark), class_="rv-mark") if each.mark else None
             mark = self.put(f"mark:{key}", "span", said, class_="rv-marks")
-            now = self.put(f"at:{key}", "b", write_now_cell(each)) if tried is None else None
-        cells = (
-            self._write_row(each, is_fold, now, mark)
-            if tried is None
-            else markup.join(*write_try_cells(tried, mark), by=" ")
-        )
+            if not any(column.told for column in columns):
+                now = self.put(f"at:{key}", "b", write_now_cell(each))
+        cells = self.write_row(each, columns, now, mark, each.tint if len(tints) > 1 else None)
         line = self.put(f"row:{key}", "summary", cells)
         inner = self.put(f"in:{key}", "div", self.open_row(each), class_="rv-open")
         how = {"id": key if self.has_ids else None, "data_key": key, "class_": "rv-row"}
         how |= about | self.opens(each)
         return tag("details", line, inner, **how, data_text=each.text or None)
 
-    def _write_row(self, each: PageRow, is_fold: bool, now: Html | None, mark: Html | None) -> Html:
-        cells = {cell.key: cell for cell in each.row.cells}
-        if is_fold and each.why:
-            (first, *_) = cells["name"].lines
-            cells["name"] = Cell("name", (first, (Span(each.why, "quiet"),)))
-        named = tuple(cells.get(name, Cell(name)) for name, _ in self.page.titles)
-        return self.write_row(each, named, now, mark)
-
     def write_row(
-        self, each: PageRow, cells: tuple[Cell, ...], now: Html | None, mark: Html | None
+        self,
+        each: Row,
+        columns: Sequence[TableColumn],
+        now: Html | None,
+        mark: Html | None,
+        tint: int | None,
     ) -> Html:
-        shown = [tag("span", write_sign(each.row), class_="c")]
-        for cell, (_, title) in zip(cells, self.page.titles, strict=True):
-            below = mark if cell.key == "got" else None
-            shown.append(tag("span", write_cell(cell, title), below, class_=f"c rv-{cell.key}"))
-        return markup.join(*shown, write_cells(each, self.page.columns, now), by=" ")
+        shown = [tag("span", write_sign(each), class_="c")]
+        for cell, column in zip(each.cells, columns, strict=True):
+            if column.told:
+                below = mark if column is columns[-1] else None
+                shown.append(_write_try_cell(cell, column, below))
+            else:
+                below = mark if cell.key == "got" else None
+                said = write_cell(cell, column.title), below
+                shown.append(tag("span", *said, class_=f"c rv-{cell.key}"))
+        has_matrix = not any(column.told for column in columns)
+        runs = write_cells(each, self.shown.runs, now, tint) if has_matrix else None
+        return markup.join(*shown, runs, by=" ")
 
-    def holds(self, each: PageRow) -> bool:
+    def holds(self, each: Row) -> bool:
         """Whether the page holds what the row shows when it is open."""
-        return len(self.page.rows) <= INSIDES or each.kind != self.page.passing
+        return self._total <= INSIDES or each.kind != self.shown.passing
 
-    def opens(self, each: PageRow) -> dict[str, str]:
+    def opens(self, each: Row) -> dict[str, str]:
         """The attributes of a row that asks for what it shows."""
         return {}
 
-    def open_row(self, each: PageRow) -> Html | None:
-        inside = self.page.inside(each.row.key) if self.holds(each) else None
+    def open_row(self, each: Row) -> Html | None:
+        inside = each.inside() if each.inside and self.holds(each) else None
         if inside is None:
             return tag("p", self.lack, class_="rtd-quiet") if self.lack else None
-        return tag("div", *self._write_inside(each.row.key, inside), class_="rv-opened")
+        return tag("div", *self._write_inside(each.key, inside), class_="rv-opened")
 
     def _write_inside(self, key: str, inside: Inside) -> Iterator[Html]:
         """The reason and the differences; the runs; the documents and a link."""
@@ -358,28 +358,14 @@ class PageWriter:
         return None
 
 
-_BARE = ShownPage(Document(Heading("", "other", ""), (), "", "", "other", (), (), ()))
+def _write_context(head: Head) -> Html:
+    about = (tag("span", _name(each.text), title=each.title) for each in head.context)
+    return markup.join(*about, by=" · ")
 
 
-def list_keys(*parts: Part) -> list[str]:
-    """The keys of all rows, in their order."""
-    found: list[str] = []
-    for part in parts:
-        if isinstance(part, DocumentTable):
-            found += [row.key for row in part.rows]
-        elif isinstance(part, Card | Folded):
-            found += list_keys(*part.parts)
-    return found
-
-
-def list_rest(page: ShownPage) -> Iterator[Folded]:
-    """The rows that no part has, by their kinds."""
-    listed = {*list_keys(*page.document.parts)}
-    its = [each for each in page.rows.values() if each.row.key not in listed]
-    for count in page.document.counts:
-        if rows := tuple(each.row for each in its if each.kind == count.key):
-            title = page.folds.get(count.key) or count.word.capitalize()
-            yield Folded(f"rest:{count.key}", title, len(rows), (DocumentTable((), rows),))
+def _write_badge(head: Head) -> Html | None:
+    edge = f"border-color:var(--rtd-t-{head.badge_tone})"
+    return tag("span", head.badge, class_="rtd-badge", style=edge) if head.badge else None
 
 
 def _write_bar(counts: Sequence[Count]) -> Html:
@@ -400,11 +386,6 @@ def write_heading(heading: Heading) -> Html:
     rest = tag("span", heading.rest, class_="rtd-quiet")
     said = f"{heading.sign} ", tag("b", heading.strong), rest
     return tag("span", *said, class_="rv-fit", style=f"--letters:{measure(str(heading))}")
-
-
-def write_badge(badge: str, tone: Tone) -> Html | None:
-    edge = f"border-color:var(--rtd-t-{tone})"
-    return tag("span", badge, class_="rtd-badge", style=edge) if badge else None
 
 
 def write_now(line: Line, status: str = "", seen: str = "") -> Html:
@@ -436,38 +417,29 @@ def _list_differences(differences: tuple[Change, ...]) -> Html:
     return tag("dl", *pairs, class_="rtd-edits")
 
 
-def write_try_heads(table: TriesTable) -> tuple[Html, dict[str, str | None]]:
+def _write_try_heads(columns: Sequence[TableColumn]) -> tuple[Html, dict[str, str | None]]:
     """The columns of tries, and the attributes of their table."""
-    heads = (
-        tag(
-            "span",
-            tag("b", each.name),
-            tag(
-                "span", *(tag("small", write_html_line(it)) for it in each.words), class_="rv-words"
-            ),
-            tag("i", style=f"--p:{each.passed:.1%};--q:{each.passed + each.failed:.1%}"),
-            tag("span", each.passing),
-            tag("small", each.outcome),
-            class_=f"rv-moment{' rv-edit' * each.is_edit}{' rv-last' * each.is_now}",
-        )
-        for each in table.moments
-    )
-    head = tag("div", tag("span"), tag("span", "eval"), *heads, class_="rv-heads")
-    return head, {"class_": "rv-table rv-tries", "style": f"--m:{len(table.moments)}"}
+    name, *tries = columns
+    heads = []
+    for each in tries:
+        words = (tag("small", write_html_line(it)) for it in each.lines)
+        passed, failed = each.shares or (0.0, 0.0)
+        bar = tag("i", style=f"--p:{passed:.1%};--q:{passed + failed:.1%}")
+        told = tag("span", each.told[0]), tag("small", each.told[1])
+        css = " ".join(("rv-moment", *(f"rv-{mark}" for mark in sorted(each.marks))))
+        named = tag("b", each.title), tag("span", *words, class_="rv-words")
+        heads.append(tag("span", *named, bar, *told, class_=css))
+    head = tag("div", tag("span"), tag("span", name.title), *heads, class_="rv-heads")
+    return head, {"class_": "rv-table rv-tries", "style": f"--m:{len(tries)}"}
 
 
-def write_try_cells(row: Row, now: Html | None) -> Iterator[Html]:
-    """The sign, the eval, and its state at each try, the last with its mark of now."""
-    yield tag("span", write_sign(row), class_="c")
-    name, *tried = row.cells
-    yield tag("span", write_cell(name, ""), class_="c rv-name")
-    for at, cell in enumerate(tried, 1):
-        state, *looks = cell.key.split()
-        words = LETTERS.get(state) or "not run"
-        value = markup.join(*map(write_html_line, cell.lines))
-        mark = tag("i", class_=state, role="img", aria_label=words, title=words)
-        below = now if at == len(tried) else None
-        yield tag("span", mark, " ", value, below, class_=" ".join(("c rv-try", *looks)))
+def _write_try_cell(cell: Cell, column: TableColumn, below: Html | None) -> Html:
+    """The state of an eval at a try, and its value where that changed."""
+    words = LETTERS.get(cell.letter) or "not run"
+    value = markup.join(*map(write_html_line, cell.lines))
+    mark = tag("i", class_=cell.letter, role="img", aria_label=words, title=words)
+    css = " ".join(("c", "rv-try", *(f"rv-{mark}" for mark in sorted(column.marks))))
+    return tag("span", mark, " ", value, below, class_=css)
 
 
 def _write_plain_table(table: DocumentTable) -> Html:
@@ -477,14 +449,15 @@ def _write_plain_table(table: DocumentTable) -> Html:
     rows = (
         tag("div", *_write_plain_row(row, table), class_="rv-row") for row in table.rows[:PASSING]
     )
-    cols = f"--cols:42px repeat({len(table.columns)},minmax(0,1fr))"
+    wide = (f"minmax(0,{_WIDE.get(each.key, 1)}fr)" for each in table.columns)
+    cols = f"--cols:42px {' '.join(wide)}"
     left = len(table.rows) - PASSING
     more = tag("p", f"… and {left:,} more", class_="rv-none") if left > 0 else None
     return markup.join(tag("div", head, *rows, class_="rv-table rv-plain", style=cols), more)
 
 
 def _write_plain_row(row: Row, table: DocumentTable) -> Iterator[Html]:
-    yield tag("span", write_sign(row), class_="c")
+    yield tag("span", write_sign(row) if row.sign else None, class_="c")
     for cell, column in zip(row.cells, table.columns, strict=True):
         yield markup.join(" ", tag("span", write_cell(cell, column.title), class_="c"))
 
@@ -497,6 +470,9 @@ def write_sign(row: Row) -> Html:
 
 def write_cell(cell: Cell, title: str) -> Html:
     """The lines of a cell; of what differs inside the first change, cut to one line."""
+    if cell.trend is not None:
+        below = (tag("small", write_html_line(each)) for each in cell.lines)
+        return markup.join(write_trend(cell.trend), *below)
     if not cell.lines:
         return Html("")
     named = tag("span", f"{title} ", class_="rtd-name") if title in _NAMED else None

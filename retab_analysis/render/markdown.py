@@ -17,7 +17,10 @@ from retab_analysis.render.document import (
     Note,
     Part,
     Span,
+    TableColumn,
+    write_line,
 )
+from retab_analysis.render.text import SIGNS
 
 LONGEST = 60_000
 """The most characters of a page; GitHub accepts 65,536 in a comment."""
@@ -44,12 +47,13 @@ def to_markdown(document: Document) -> str:
 
 
 def _write(document: Document, rows: int) -> Iterator[str]:
-    head = document.heading
-    line = (Span(f"{head.sign} "), Span(head.strong, "strong"), Span(head.rest))
+    head, said = document.head, document.head.heading
+    line = (Span(f"{said.sign} "), Span(said.strong, "strong"), Span(said.rest))
     yield f"### {_write_line(line)}"
-    context = [_write_span(span) for span in document.context]
-    badge = [f"**{markdown(document.badge)}**"] if document.badge else []
-    yield " · ".join([*context, *badge])
+    context = [_write_span(span) for span in head.context]
+    badge = [f"**{markdown(head.badge)}**"] if head.badge else []
+    ran = [_write_line(each) for each in (head.line, write_line(head.seen)) if each]
+    yield " · ".join([*context, *badge, *ran])
     yield from (_write_line(note) for note in document.notes)
     if document.counts:
         yield " · ".join(f"**{each.number:,}** {markdown(each.word)}" for each in document.counts)
@@ -86,9 +90,10 @@ def _write_part(part: Part, rows: int) -> Iterator[str]:
 
 
 def _write_table(table: DocumentTable, rows: int) -> str:
-    header = ["", *(markdown(column.title) for column in table.columns)]
+    shown = [at for at, each in enumerate(table.columns) if each.key != "trend"]
+    header = ["", *(_write_title(table.columns[at]) for at in shown)]
     body = [
-        [f"{row.sign} {markdown(row.word)}", *map(_write_cell, row.cells)]
+        [f"{row.sign} {markdown(row.word)}", *(_write_cell(row.cells[at]) for at in shown)]
         for row in table.rows[:rows]
     ]
     more = len(table.rows) - rows
@@ -96,11 +101,17 @@ def _write_table(table: DocumentTable, rows: int) -> str:
     return markup.markdown_table(header, body) + left_out
 
 
+def _write_title(column: TableColumn) -> str:
+    told = (markdown(each) for each in column.told if each)
+    return "<br>".join([markdown(column.title), *map(_write_line, column.lines), *told])
+
+
 def _write_cell(cell: Cell) -> str:
     folded = [
         f"{markup.markdown_code(each.label)} {_write_line(each.line)}" for each in cell.folded
     ]
-    return "<br>".join([*map(_write_line, cell.lines), *folded[:_FOLDED]])
+    lines = [*map(_write_line, cell.lines), *folded[:_FOLDED]]
+    return " ".join(filter(None, (SIGNS.get(cell.letter), "<br>".join(lines))))
 
 
 def _write_line(line: Line) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 
 from retab_analysis.markup import Html, join, tag
-from retab_analysis.render.page import LETTERS, PageRow, RunColumn
+from retab_analysis.render.document import LETTERS, Row, TableColumn
 
 SLIM = 16
 """So many columns, the newest, a page shows where it has little room."""
@@ -16,33 +16,38 @@ _STEP = 12  # pixels of a column
 _LETTER = 6.2  # pixels of a letter above the columns
 
 
-def write_places(columns: Sequence[RunColumn]) -> str | None:
-    """The number of columns, and those that are tinted, for the style."""
+def write_places(columns: Sequence[TableColumn], tints: Collection[int]) -> str | None:
+    """The number of columns, and those that are tinted, for the style.
+
+    Of two versions all runs of both; else the run that judged the rows, if it is one.
+    """
     if not columns:
         return None
     places = [f"--n:{len(columns)}"]
-    for name, marks in (
-        ("c", [each.is_checked for each in columns]),
-        ("b", [each.is_baseline for each in columns]),
-        ("t", [each.is_now for each in columns]),
-    ):
-        if True in marks:
-            first, last = marks.index(True), len(marks) - 1 - marks[::-1].index(True)
-            places.append(f"--{name}:{first}")
-            places += [f"--{name}n:{last - first + 1}"] * (last > first)
+    checked, before, now = (
+        [at for at, each in enumerate(columns) if mark in each.marks]
+        for mark in ("checked", "baseline", "now")
+    )
+    judged = checked if any("gap" in each.marks for each in columns) else [*tints]
+    for name, its in (("c", judged if len(tints) < 2 else []), ("b", before), ("t", now)):
+        if its:
+            places.append(f"--{name}:{its[0]}")
+            places += [f"--{name}n:{its[-1] - its[0] + 1}"] * (its[-1] > its[0])
     return ";".join(places)
 
 
-def write_now_cell(row: PageRow) -> Html:
+def write_now_cell(row: Row) -> Html:
     """The last cell of a row, of runs that go on."""
-    return tag("i", class_=row.cells[-1], data_progress=row.progress or None)
+    return tag("i", class_=row.letters[-1], data_progress=row.progress or None)
 
 
-def write_cells(row: PageRow, columns: Sequence[RunColumn], now: Html | None = None) -> Html | None:
+def write_cells(
+    row: Row, columns: Sequence[TableColumn], now: Html | None, tint: int | None
+) -> Html | None:
     """The cells of a row, the last is ``now``; equal ones that say little are one element."""
     if not columns:
         return None
-    letters = row.cells if now is None else row.cells[:-1]
+    letters = row.letters if now is None else row.letters[:-1]
     edited = {at for at, each in enumerate(columns) if row.group and row.group in each.edited}
     inner, at = [], 0
     while at < len(letters):
@@ -58,10 +63,11 @@ def write_cells(row: PageRow, columns: Sequence[RunColumn], now: Html | None = N
     said = ", ".join(f"{count} {word}" for word, count in counts.items() if word)
     drawn = join(Html("".join(inner)), now)
     cells = tag("span", drawn, role="img", aria_label=f"runs: {said or 'none'}")
-    return tag("span", cells, class_="c rv-m")
+    style = None if tint is None else f"--c:{tint}"
+    return tag("span", cells, class_="c rv-m", style=style)
 
 
-def write_matrix_heads(columns: Sequence[RunColumn], group: str) -> Html | None:
+def write_matrix_heads(columns: Sequence[TableColumn], group: str) -> Html | None:
     """Above the columns: versions, the first day, the checked run, and flags where edits were."""
     if not columns:
         return None
@@ -72,29 +78,31 @@ def write_matrix_heads(columns: Sequence[RunColumn], group: str) -> Html | None:
     return tag("span", *both, class_="rv-m")
 
 
-def _write_over(columns: Sequence[RunColumn], group: str) -> Iterator[Html]:
+def _write_over(columns: Sequence[TableColumn], group: str) -> Iterator[Html]:
     yield from _place_words(columns)
     for at, each in enumerate(columns):
         if group and group in each.edited:
             yield tag("b", class_="rv-flag", style=f"left:calc(8px + var(--w)*{at})")
 
 
-def _place_words(columns: Sequence[RunColumn]) -> Iterator[Html]:
-    past = [each for each in columns if not each.is_now]
-    versions = [(at, each.version) for at, each in enumerate(past) if each.version]
+def _place_words(columns: Sequence[TableColumn]) -> Iterator[Html]:
+    past = [each for each in columns if "now" not in each.marks]
+    versions = [(at, each.title) for at, each in enumerate(past) if each.title]
     starts = [now for before, now in pairwise([(-1, ""), *versions]) if before[1] != now[1]]
-    checked = [at for at, each in enumerate(past) if each.is_checked][-1:]
+    checked = [at for at, each in enumerate(past) if "checked" in each.marks][-1:]
     # The name over the checked column always has its room.
     end = checked[0] if checked else len(past) - 1
-    if checked and past[end].version:
-        starts = [each for each in starts if each[1] != past[end].version]
-        starts = [each for each in starts if each[0] < end] + [(end, past[end].version)]
-    inset = 7 if columns[-1].is_now and end == len(past) - 1 else 13  # words do not run into "now"
+    if checked and past[end].title:
+        starts = [each for each in starts if each[1] != past[end].title]
+        starts = [each for each in starts if each[0] < end] + [(end, past[end].title)]
+    inset = (
+        7 if "now" in columns[-1].marks and end == len(past) - 1 else 13
+    )  # words do not run into "now"
     yield from _place(starts, end, "rv-over", inset)
     for at in checked:
-        first = [(0, past[0].day)] if past[0].day and at else []
-        yield from _place([*first, (at, past[at].moment)], at, "rv-over d", inset)
-    if columns[-1].is_now:
+        first = [(0, past[0].told[0])] if past[0].told[0] and at else []
+        yield from _place([*first, (at, past[at].told[1])], at, "rv-over d", inset)
+    if "now" in columns[-1].marks:
         left = f"left:calc(11px + var(--w)*{len(past)})"
         yield tag("span", "now", class_="rv-over d rv-now-word", style=left)
 
@@ -115,6 +123,6 @@ def _place(labels: Sequence[tuple[int, str]], end: int, css: str, inset: int) ->
             yield tag("span", words, class_=css, style=f"left:calc(13px + var(--w)*{at})")
 
 
-def write_titles(columns: Sequence[RunColumn]) -> Html:
+def write_titles(columns: Sequence[TableColumn]) -> Html:
     """What each run was, for the script, which shows it where the pointer is."""
-    return join(tag("i", hidden=True, data_runs="\n\n".join(each.title for each in columns)))
+    return join(tag("i", hidden=True, data_runs="\n\n".join(each.about for each in columns)))

@@ -13,13 +13,13 @@ from retab_analysis.render.document import (
     Cell,
     Change,
     ChangeList,
-    ColumnTitle,
     Document,
     DocumentTable,
     Folded,
     Line,
     Note,
     Part,
+    TableColumn,
     plain,
 )
 
@@ -27,6 +27,8 @@ NARROWEST, WIDEST = 80, 100
 ROWS = 12
 """How many rows of a table are listed."""
 
+SIGNS = {"p": "✓", "f": "✗", "s": "~", "e": "!"}
+"""The sign of a state, where letters are no squares."""
 _LABEL = 32  # the widest label of a difference
 _NARROW = 14  # the narrowest column
 _MARKS = {"removed": "[-{}-]", "added": "{{+{}+}}"}
@@ -35,9 +37,10 @@ _MARKS = {"removed": "[-{}-]", "added": "{{+{}+}}"}
 def to_text(document: Document, width: int = WIDEST) -> str:
     """Some lines, none of them wider than ``width`` (80 to 100 columns)."""
     width = min(max(width, NARROWEST), WIDEST)
-    heading, context = str(document.heading), document.brief
+    heading, context = str(document.head.heading), document.head.brief
     room = width - measure(heading) - measure(context)
     lines = [f"{heading}{' ' * room}{context}"] if room >= 2 else [heading, f"  {context}"]
+    lines += _wrap(plain(document.head.line), width, "  ")
     lines += _wrap(" · ".join(map(str, document.counts)), width, "  ")
     for note in document.notes:
         lines += _wrap(plain(note), width, "  ")
@@ -94,9 +97,36 @@ def mark_line(line: Line) -> str:
     return "".join(said)
 
 
-def _write_table(table: DocumentTable, width: int) -> Iterator[str]:
-    shown = [at for at, column in enumerate(table.columns) if column.in_text]
+def _write_tries(table: DocumentTable, width: int) -> Iterator[str]:
+    """Columns that have something below their titles, a line for each; then the rows."""
+    tries = [each for each in table.columns if each.told]
+    named = max(measure(each.title) for each in tries)
+    for each in tries:
+        yield f"  {pad(each.title, named)}  {'  '.join(filter(None, each.told))}"
+        for line in each.lines:
+            yield from _wrap(mark_line(line), width, "      ", lines=2)
+    yield ""
     rows = table.rows[:ROWS]
+    signs = len(table.columns) - 1
+    for row in rows:
+        name, *cells = row.cells
+        last = next(
+            (_write_cell(each, table.columns[0]) for each in reversed(cells) if each.lines), ""
+        )
+        states = " ".join(SIGNS.get(each.letter, "·") for each in cells)
+        label = min(max(measure(_write_cell(each.cells[0], table.columns[0])) for each in rows), 44)
+        about = pad(_write_cell(name, table.columns[0]), label)
+        yield clip(f"  {row.sign} {about}  {pad(states, 2 * signs)} {last}", width)
+    if len(table.rows) > ROWS:
+        yield f"    … {len(table.rows) - ROWS} more"
+
+
+def _write_table(table: DocumentTable, width: int) -> Iterator[str]:
+    if any(each.told for each in table.columns):
+        yield from _write_tries(table, width)
+        return
+    shown = [at for at, column in enumerate(table.columns) if column.in_text]
+    rows = table.rows[:ROWS] if any(each.kind for each in table.rows) else table.rows
     cells = [[_write_cell(row.cells[at], table.columns[at]) for at in shown] for row in rows]
     briefs = [None if row.brief is None else plain(row.brief) for row in rows]
     whole = [each for each, brief in zip(cells, briefs, strict=True) if brief is None]
@@ -109,17 +139,20 @@ def _write_table(table: DocumentTable, width: int) -> Iterator[str]:
     while sum(widths) > room and max(widths) > _NARROW:
         widths[widths.index(max(widths))] -= 1
     for row, each, brief in zip(rows, cells, briefs, strict=True):
+        if brief is not None and not row.kind:
+            yield from _wrap(brief, width, f"  {row.sign or ' '} {pad(each[0], widths[0])}  ")
+            continue
         if brief is not None:
             each = [each[0], brief]
             fitted = [widths[0], width - 6 - widths[0]]
         else:
             fitted = widths
         yield f"  {row.sign or ' '} {'  '.join(map(pad, each, fitted))}"
-    if len(table.rows) > ROWS:
-        yield f"    … {len(table.rows) - ROWS} more"
+    if len(table.rows) > len(rows):
+        yield f"    … {len(table.rows) - len(rows)} more"
 
 
-def _write_cell(cell: Cell, column: ColumnTitle) -> str:
+def _write_cell(cell: Cell, column: TableColumn) -> str:
     said = mark_line(cell.lines[0]) if cell.lines else ""
     return f"{column.title} {said}" if column.named and said else said
 

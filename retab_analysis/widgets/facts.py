@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property, partial
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 
@@ -31,28 +32,30 @@ from retab_analysis.comparison.going import (
     write_beside,
     write_going,
 )
-from retab_analysis.comparison.labels import rank_by_run
 from retab_analysis.comparison.run_columns import KnownRuns, say_moment
 from retab_analysis.evidence.placing import is_in_scope
 from retab_analysis.fetch.edits import find_era
 from retab_analysis.fetch.run_line import RunStatus
-from retab_analysis.markup import Html, count_noun, one_line
+from retab_analysis.markup import Html, one_line
 from retab_analysis.render.document import (
     Cell,
     Change,
     Count,
     Document,
+    DocumentTable,
+    Folded,
+    Head,
     Heading,
     Line,
     Note,
     Row,
     Span,
-    Tone,
+    TableColumn,
+    list_rows,
     plain,
     write_line,
 )
 from retab_analysis.render.door import Door
-from retab_analysis.render.page import PageRow, ShownPage
 from retab_analysis.render.text import to_text
 from retab_analysis.schema import BLOCKS
 from retab_analysis.vocabulary import BROKEN, NOT_COMPARED
@@ -85,13 +88,10 @@ class Judgement:
     def __init__(self, comparison: Comparison, *, values: bool) -> None:
         self.comparison, self.values = comparison, values
         self.gate = comparison.gate()
-        door = Door(values, types="", shows="")
-        self.page = inside(comparison).page(door, self.gate)
-        self.document, self.facts = self.page.document, self.page.facts
-        self.stories = self.page.stories
-        self.written: dict[
-            str, tuple[object, Html]
-        ] = {}  # what was written of rows, by their names
+        door = Door(values, types="", shows="", is_live=True, passing=sys.maxsize)
+        self.document, self.runs = inside(comparison).undrawn(door, self.gate)
+        self.facts, self.stories = self.runs.facts, self.runs.stories
+        self.written: dict[str, tuple[object, Html]] = {}  # of rows, by the names of pieces
 
 
 class Facts:
@@ -218,7 +218,7 @@ class Facts:
             is_queued = look.is_waiting and not self.far[0]
             return write_going(judged.facts, self.marks, self.far, is_queued=is_queued)
         if judged is not None:
-            return judged.document.heading
+            return judged.document.head.heading
         checked = look.watched if look.is_watched else look.checked
         left, total = count_waiting(checked)
         if look.trouble in (NO_EVAL, NO_RUN):
@@ -238,45 +238,37 @@ class Facts:
     @property
     def brief(self) -> tuple[Heading, Line]:
         """The headline and the line of one of several workflows: what is known comes first."""
-        line = self.line
+        line = self.head.line
         if self.judged is None or not self.is_going or self.is_first:
             return self.heading, line
-        (ended, total), known = self.far, self.judged.document.heading
+        (ended, total), known = self.far, self.judged.document.head.heading
         if not ended:
             return known, line
         far = (Span(f"{ended} of {total} done · "),) if self.look.going.height == 1 else ()
         return write_beside(known, self.marks), (*far, *line)
 
-    @property
-    def line(self) -> Line:
-        """How far the runs are."""
-        return say_status(self.look.line)
-
     @cached_property
-    def context(self) -> tuple[Span, ...]:
-        """The workflow, the version and time of the checked run, and the number of evals."""
-        return self._say_context(() if self.judged is None else self.judged.document.context)
-
-    def _say_context(self, told: tuple[Span, ...]) -> tuple[Span, ...]:
-        look, workflow_id = self.look, self.state.workflow_id
-        called = Span(one_line(look.name or workflow_id), title=one_line(workflow_id))
+    def _known(self) -> Head:
+        """The head of the comparison; of a workflow without one its name."""
         if self.judged is None:
-            return (called,) if called.text else ()
-        about = [*told[:-1]]
-        if not self.judged.stories and not look.checked.is_empty():
-            ran = rank_by_run(look.checked)["run_id"][0]
-            version = self.names.get(ran)
-            moment: Any = look.checked["created_at"].max()
-            when = "" if moment is None else f"{moment:%-d %b %Y, %H:%M} UTC"
-            about = [called, *(Span(each) for each in (version, when) if each)]
-        return (*about, Span(count_noun(len(self.keys), "eval")))
+            called = one_line(self.look.name or self.state.workflow_id)
+            return Head(self.heading, write_line(called))
+        known = self.judged.document.head
+        return replace(known, badge="", brief="") if self.is_first else known
 
     @property
-    def badge(self) -> tuple[str, Tone] | None:
-        """The state of the gate; None while a first run goes on."""
-        if self.judged is None or self.is_first:
-            return None
-        return self.judged.document.badge, self.judged.document.badge_tone
+    def head(self) -> Head:
+        """What the comparison says, with how far the runs are."""
+        ended, total = self.far
+        is_waiting = self.look.is_waiting
+        return replace(
+            self._known,
+            heading=self.heading,
+            going=say_status(self.look.line),
+            seen=self.seen,
+            status="" if not self.look.is_going else "waiting" if is_waiting else "running",
+            far=ended / total if total else 0.0,
+        )
 
     @property
     def seen(self) -> str:
@@ -301,53 +293,38 @@ class Facts:
     # The page
 
     @property
-    def page(self) -> ShownPage:
+    def document(self) -> Document:
         """What is known, and the evals of the checked runs that have no result yet."""
-        if self.judged is None:
-            bare = Document(self.heading, (), "", "", "other", self.notes, (), ())
-            page = ShownPage(bare, self.context, self.line, self._status, seen=self.seen)
-            return replace(page, name=self.state.workflow_id)
-        badge, tone = self.badge or ("", "other")
-        ended, total = self.far
-        document = replace(
-            self._shown.document,
-            heading=self.heading,
-            notes=self.notes,
-            badge=badge,
-            badge_tone=tone,
-            counts=tuple(self.counts),
-        )
-        return replace(
-            self._shown,
-            document=document,
-            line=self.line,
-            status=self._status,
-            seen=self.seen,
-            far=ended / total if total else 0.0,
-        )
-
-    @property
-    def _status(self) -> Literal["", "waiting", "running"]:
-        return "" if not self.look.is_going else "waiting" if self.look.is_waiting else "running"
+        counts = tuple(self.counts)
+        told = replace(self._shown, head=self.head, notes=self.notes, counts=counts)
+        return replace(told, name=self.state.workflow_id)
 
     @cached_property
-    def _shown(self) -> ShownPage:
-        assert self.judged is not None
-        shown = self.judged.page.show(self._runs)
-        blank = "o" * len(shown.columns)
-        waiting = (each for each in self.keys if each not in shown.rows)
-        rows = {**shown.rows, **{each: self._make_waiting(each, blank) for each in waiting}}
-        whole = replace(
-            shown,
-            context=self._say_context(shown.context),
-            name=self.state.workflow_id,
-            rows=rows,
-            folds={**shown.folds, NOT_YET: "Not yet"},
-        )
+    def _shown(self) -> Document:
+        if self.judged is None:
+            return Document(self.head)
+        known, parts = self.judged.document, [*self.judged.document.parts]
+        places = [at for at, each in enumerate(parts) if not any(list_rows((each,)))]
+        first = next((at for at in places if isinstance(parts[at], Folded)), len(parts))
+        parts[first:first] = self._list_waiting()
+        drawn = self.judged.runs.draw(replace(known, parts=tuple(parts)), self._runs)
         if not self.is_going:
-            return whole
-        again = {each: self._say_progress(each) for each in rows}
-        return add_marks(whole, self.marks, again, self.news, self.progress)
+            return drawn
+        again = {each: self._say_progress(each) for each in self.keys}
+        return add_marks(drawn, self.marks, again, self.news, self.progress)
+
+    def _list_waiting(self) -> Iterator[Folded]:
+        """The evals of the checked runs that no comparison has yet, by what they do."""
+        stories, columns = (
+            (self.judged.stories, self.judged.document.columns) if self.judged else ({}, ())
+        )
+        its = [each for each in self.keys if each not in stories]
+        for count in self.counts:
+            rows = tuple(self._make_waiting(e, columns) for e in its if self.keys[e] == count.key)
+            if rows:
+                title = {PASSES: "Pass"}.get(count.key) or count.word.capitalize()
+                table = DocumentTable(columns, rows)
+                yield Folded(f"rest:{count.key}", title, len(rows), (table,))
 
     @property
     def _runs(self) -> KnownRuns:
@@ -368,13 +345,12 @@ class Facts:
             say_edit=partial(_find_changes, look.eras) if self.state.values else None,
         )
 
-    def _make_waiting(self, eval_id: str, cells: str) -> PageRow:
-        saved = self._saved.get(eval_id, {})
-        block = saved.get("block_id") or ""
-        called = self._name(eval_id)
-        row = Row(eval_id, "…", "other", "not yet", (Cell("name", (write_line(called),)),))
-        kind, named = self.keys[eval_id], self.name_block(block)
-        return PageRow(row, kind, block, named, cells=cells)
+    def _make_waiting(self, eval_id: str, columns: Sequence[TableColumn]) -> Row:
+        block = self._saved.get(eval_id, {}).get("block_id") or ""
+        name = Cell("name", (write_line(self._name(eval_id)),))
+        cells = (name, *(Cell(each.key) for each in columns[1:]))
+        about = self.keys[eval_id], block, self.name_block(block)
+        return Row(eval_id, "…", "other", "not yet", cells, None, *about)
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -426,22 +402,14 @@ class Facts:
 
     def to_text(self, width: int | None = None) -> str:
         if self.judged is None:
-            return "\n".join(
-                filter(None, (str(self.heading), *map(plain, (self.line, *self.notes))))
-            )
-        badge = self.badge[0] if self.badge else ""
-        document = replace(
-            self.judged.document,
-            heading=self.heading,
-            badge=badge,
-            brief=" · ".join(plain((each,)) for each in self.context),
-            notes=self.notes,
-            counts=tuple(self.counts),
-        )
+            lines = plain(self.head.line), *map(plain, self.notes)
+            return "\n".join(filter(None, (str(self.heading), *lines)))
         news = ((*write_line(f"? {self._name(k)}: "), *self.marks[k].line) for k in self.news)
-        notes = map(Note, filter(None, (self.line, *news)))
-        parts = replace(document, parts=(*notes, *document.parts))
-        return to_text(parts) if width is None else to_text(parts, width)
+        parts = (*map(Note, news), *self.judged.document.parts)
+        counts = tuple(self.counts)
+        told = replace(self.judged.document, head=self.head, notes=self.notes, counts=counts)
+        document = replace(told, parts=parts)
+        return to_text(document) if width is None else to_text(document, width)
 
 
 def say_status(status: RunStatus) -> Line:

@@ -7,13 +7,14 @@ A piece has a place where another one stands: an element with the name of that p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from retab_analysis.checks.open_document import embed
 from retab_analysis.checks.plan import LAST_GOOD
 from retab_analysis.comparison.detail import WORDS
 from retab_analysis.markup import Html, count_noun, join, name, one_line, show_turning, tag
-from retab_analysis.render.document import Cell, Count
+from retab_analysis.render.document import Count, Row, TableColumn
 from retab_analysis.render.html import (
     ROOT,
     RUN_AGAIN,
@@ -24,7 +25,6 @@ from retab_analysis.render.html import (
     write_heading,
     write_now,
 )
-from retab_analysis.render.page import PageRow
 from retab_analysis.widgets.facts import BROKE, Facts
 from retab_analysis.widgets.several import Several
 from retab_analysis.widgets.state import COMPARING, WATCHED
@@ -88,7 +88,7 @@ class _StillWriter(PageWriter):
     """Writes a workflow for where no kernel answers; of several the open one whole."""
 
     def __init__(self, facts: Facts, *, is_open: bool | None) -> None:
-        super().__init__(facts.page, passing=STAND_IN, lack=RUN_AGAIN)
+        super().__init__(facts.document, passing=STAND_IN, lack=RUN_AGAIN)
         self.facts, self.is_open = facts, is_open
 
     def head(self) -> Iterator[Html]:
@@ -111,7 +111,7 @@ class _LiveWriter(PageWriter):
     is_live = True
 
     def __init__(self, number: str, facts: Facts, *, is_open: bool | None) -> None:
-        super().__init__(facts.page)
+        super().__init__(facts.document)
         self.number, self.facts, self.is_open = number, facts, is_open
         self.pieces: Pieces = {}
 
@@ -145,20 +145,25 @@ class _LiveWriter(PageWriter):
     # What a look does not change is not written again.
 
     def write_row(
-        self, each: PageRow, cells: tuple[Cell, ...], now: Html | None, mark: Html | None
+        self,
+        each: Row,
+        columns: Sequence[TableColumn],
+        now: Html | None,
+        mark: Html | None,
+        tint: int | None,
     ) -> Html:
-        letters = each.cells if now is None else each.cells[:-1]
-        about = each.row, each.group, letters, cells, self.page.columns, self.page.titles
-        write = partial(super().write_row, each, cells, now, mark)
-        return self._keep(f"row:{each.row.key}", about, write)
+        letters = each.letters if now is None else each.letters[:-1]
+        known = replace(each, letters=letters, mark=(), progress="")
+        write = partial(super().write_row, each, columns, now, mark, tint)
+        return self._keep(f"row:{each.key}", (known, columns, self.shown.runs, tint), write)
 
-    def open_row(self, each: PageRow) -> Html | None:
-        inside = self.page.inside(each.row.key) if self.holds(each) else None
+    def open_row(self, each: Row) -> Html | None:
+        inside = each.inside() if each.inside and self.holds(each) else None
         write = partial(super().open_row, each)
         if inside is None:
             return write()
-        self.document(each.row.key)  # a piece of its own, also where the rest is kept
-        return self._keep(f"in:{each.row.key}", (inside,), write)
+        self.document(each.key)  # a piece of its own, also where the rest is kept
+        return self._keep(f"in:{each.key}", (inside,), write)
 
     def _keep(self, name: str, about: object, write: Callable[[], Html | None]) -> Html:
         written = {} if self.facts.judged is None else self.facts.judged.written
@@ -168,11 +173,11 @@ class _LiveWriter(PageWriter):
 
     # What needs a kernel
 
-    def holds(self, each: PageRow) -> bool:
-        return super().holds(each) or each.row.key in self.facts.state.opened
+    def holds(self, each: Row) -> bool:
+        return super().holds(each) or each.key in self.facts.state.opened
 
-    def opens(self, each: PageRow) -> dict[str, str]:
-        asks = {"data_event": "open", "data_value": each.row.key}
+    def opens(self, each: Row) -> dict[str, str]:
+        asks = {"data_event": "open", "data_value": each.key}
         return {} if super().holds(each) else asks
 
     def documents(self, key: str, documents: Sequence[tuple[str, str]]) -> Iterator[Html]:
@@ -213,7 +218,7 @@ class _LiveWriter(PageWriter):
             *(_select(*each) for each in sides if not is_first),
             search,
             button("Export CSV", None, data_key="export", class_="rv-button rv-export"),
-            *(button(said, None, data_copy=it) for said, it in self.page.copies),
+            *(button(said, None, data_copy=it) for said, it in self.shown.copies),
             None
             if look.is_watched
             else button("Refresh", "refresh", class_="rv-button rv-refresh", disabled=off),

@@ -28,7 +28,6 @@ from retab_analysis.fetch.run_line import (
     RunStatus,
     list_open_runs,
     say_away,
-    say_ended,
     say_going,
     say_stopped,
 )
@@ -180,7 +179,7 @@ class Stream:
             is_reading = total and look.phase == "reading"
             return RunStatus(rest=f"{done} of {total} runs read" * is_reading, title=look.trouble)
         if not is_going:
-            return say_ended(runs, now, is_watched=look.is_watched)
+            return RunStatus()
         known = pl.concat([each.look.runs for each in self.followed.values()])
         past = None if look.comparison is None else known
         return say_going(runs.filter(~pl.col("is_terminal")), now, past, self._queue)

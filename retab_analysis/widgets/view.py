@@ -30,7 +30,7 @@ from retab_analysis.fetch.lists import WORKFLOW_ID, find_workflow, read_link, re
 from retab_analysis.fetch.params import RunList, Runs, check_text, client_or_default
 from retab_analysis.fetch.run_line import count_ended
 from retab_analysis.progress import in_kernel, say
-from retab_analysis.render.document import plain
+from retab_analysis.render.document import list_rows, plain
 from retab_analysis.schema import COMPARISON
 from retab_analysis.transport import Client
 from retab_analysis.widgets.facts import Facts, list_news, say_status
@@ -456,8 +456,9 @@ class View(Guided, called="view"):
                 return Facts(ViewState(""), None).to_text()
             lines = [str(above.heading), " · ".join(filter(None, (plain(above.line), above.seen)))]
             for each in told:
-                about = " · ".join(span.text for span in each.context)
-                lines += ["", about, str(each.heading), *filter(None, [str(each.look.line)])]
+                head = each.head
+                about = " · ".join(span.text for span in head.context)
+                lines += ["", about, str(head.heading), *filter(None, [plain(head.line)])]
             return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -591,7 +592,8 @@ class View(Guided, called="view"):
         self._stream.ask(asked)
 
     def _show_document(self, workflow_id: str, eval_id: str, at: int) -> None:
-        inside = self._tell(workflow_id).page.inside(eval_id)
+        rows = list_rows(self._tell(workflow_id).document.parts)
+        inside = next((row.inside() for row in rows if row.key == eval_id and row.inside), None)
         documents = inside.documents if inside else ()
         if 0 <= at < len(documents):
             asked = Preview(eval_id, *documents[at])

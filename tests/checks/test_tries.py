@@ -267,7 +267,6 @@ def test_the_last_tries_and_their_prompts(monkeypatch: pytest.MonkeyPatch) -> No
     for name, why in (("Apr", "fits 6 tries"), ("19:05", "there is no try '19:05'")):
         with pytest.raises(ra.ConfigError, match=why):
             its.prompt(name)
-    assert "total.amount" not in its.to_markdown()
     assert "red" not in its.to_markdown()
     assert "Prompt" in its.to_markdown(values=True)
     assert str(its).splitlines()[0].startswith("✗ The edit of 09:00 mended 0 of 4 and broke 5")

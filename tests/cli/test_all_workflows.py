@@ -49,7 +49,7 @@ def test_one_page_of_all_and_the_exit_code(
     assert main(["report", "--all", "--markdown", "-q"], session) == 1
     assert main(["report", "--all", "--markdown"], session) == 1
     out = capsys.readouterr().out
-    assert out.startswith("**✗ 3 of 4 workflows have broken evals**")
+    assert out.startswith("### ✗ **3 of 4 workflows have broken evals**")
     assert out.rstrip().splitlines()[-1].startswith("Failing: Invoices")
     for line, said in (
         (["report", "--all"], "name a file, .md or .html, or give --markdown"),

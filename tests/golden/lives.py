@@ -9,7 +9,7 @@ from datetime import timedelta
 from golden.book import write_entry
 from support.fakes import FakeTime, client_for
 from support.faultserver import page, reply
-from support.inside import View, plain
+from support.inside import Door, View, inside, plain
 from support.lettered_api import FLOW, LetteredApi, Run, alike
 from support.made_runs import run_with
 from support.watching import until
@@ -58,17 +58,31 @@ def live_through(life: Life) -> str:
         _put_before(api, run, life)
         clock = FakeTime(wall_at_start=run.at.timestamp())
         client = client_for(api.server.url if api.server else "", clock, max_attempts=1)
-        _go_on(api, run, clock)
+        _go_on(api, run, clock, run.status)
         with ra.watch("watched", interval=0.01, client=client) as view:
             until(lambda: view.comparison is not None)
             told.append(("queued", _describe(view)))
             for letters in life.steps:
-                run.status = "running" if "U" in letters else None
+                _go_on(api, run, clock, "running" if "U" in letters else None)
                 run.letters = dict(zip(its, letters, strict=True))
-                _go_on(api, run, clock)
+                run.status = "running" if "U" in letters else None
                 until(lambda: _is_seen(view, run))
                 told.append((letters, _describe(view)))
+            _says_what_check_says(view, api)
     return write_entry(life.about, told)
+
+
+def _says_what_check_says(view: View, api: LetteredApi) -> None:
+    """The heads of the view, of ``check`` and of its text are equal once the run has ended."""
+    head, made = view._tell(view._shown_id).head, api.check()
+    for passing in (0, 100):
+        checked = inside(made).document(Door(True, is_live=True, passing=passing)).head
+        assert (checked.heading, checked.context) == (head.heading, head.context)
+        told = checked.brief, checked.badge, plain(checked.line)
+        assert told == (head.brief, head.badge, plain(head.line))
+    assert str(made).startswith(str(head.heading))
+    assert head.brief in str(made)
+    assert all(each.text in made._repr_html_() for each in head.context)
 
 
 def _put_before(api: LetteredApi, run: Run, life: Life) -> None:
@@ -79,13 +93,15 @@ def _put_before(api: LetteredApi, run: Run, life: Life) -> None:
     api.broken["GET /v1/workflows/evals/runs?exclude_status"] = reply(body=page(others))
 
 
-def _go_on(api: LetteredApi, run: Run, clock: FakeTime) -> None:
-    """Let a minute go by."""
+def _go_on(api: LetteredApi, run: Run, clock: FakeTime, status: str | None) -> None:
+    """Let a minute go by; what the run then is comes last, because the view looks meanwhile."""
     clock.now += 60
     api.now = run.at + timedelta(seconds=clock.now)
-    started = None if run.status == "queued" else f"{run.at + MINUTE:%FT%TZ}"
-    ended = None if run.status else f"{api.now:%FT%TZ}"
-    lasted = None if run.status else int(clock.now - 60) * 1000
+    if run.status is None:
+        return  # it ended before
+    started = None if status == "queued" else f"{run.at + MINUTE:%FT%TZ}"
+    ended = None if status else f"{api.now:%FT%TZ}"
+    lasted = None if status else int(clock.now - 60) * 1000
     own = {"started_at": started, "completed_at": ended, "duration_ms": lasted}
     api.change(run.id, **{f"timing__{name}": value for name, value in own.items()})
 
@@ -101,8 +117,8 @@ def _is_seen(view: View, run: Run) -> bool:
 
 def _describe(view: View) -> str:
     facts = view._tell(view._shown_id)
-    line = facts.look.line
-    parts = [f"{facts.heading}", str(line), facts.badge[0] if facts.badge else "no pill"]
+    head = facts.head
+    parts = [f"{head.heading}", plain(head.line), head.badge or "no pill"]
     parts += [", ".join(map(str, each)) for each in (facts.counts, facts.progress) if each]
     marks = (f"{k} {plain(each.line)}" for k, each in sorted(facts.marks.items()))
     parts += [f"fails now: {', '.join(facts.news)}"] if facts.news else []

@@ -24,9 +24,9 @@ WORDS = {
     "Count": ("word",),
     "Change": ("label",),
     "Row": ("word",),
-    "ColumnTitle": ("title",),
+    "TableColumn": ("title",),
     "Folded": ("title",),
-    "Document": ("brief", "badge"),
+    "Head": ("brief", "badge"),
 }
 WITHOUT_ANSWER = [each for each in SITUATIONS if each.code > 2]
 

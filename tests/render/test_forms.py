@@ -119,7 +119,7 @@ def test_a_first_run_shows_its_failures_with_their_blocks() -> None:
     assert re.findall(r'class="rv-row" data-kind="(\w+)"', page) == ["fails", "passes"]
     heads = re.search(r'class="rv-heads"[^>]*>(.*?)</div>', page)
     assert heads is not None
-    assert re.findall(r">(\w+)<", heads[1]) == ["eval", "block", "asserts", "got"]
+    assert re.findall(r">(\w+)<", heads[1]) == ["eval", "asserts", "block", "got"]
     assert "rv-m" not in page.partition("</style>")[2].partition("<script>")[0]
     assert "1 eval fails: look at each once" in repr(made)
 

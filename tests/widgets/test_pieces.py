@@ -19,6 +19,7 @@ from support.inside import (
     ViewState,
     WorkflowLook,
     inside,
+    list_rows,
     render_view,
     to_text,
 )
@@ -155,7 +156,7 @@ def test_a_run_that_could_not_run_says_why_first() -> None:
         api.run("PPE...", id="bad", status="error")
         facts = facts_of(shown_of(api, candidate="bad"))
     assert facts.heading.strong == "This run could not run"
-    assert facts.badge == ("gate fails", "bad")
+    assert (facts.head.badge, facts.head.badge_tone) == ("gate fails", "bad")
     notes = ["".join(span.text for span in each) for each in facts.notes]
     assert notes[0] == "lost its worker"
 
@@ -218,35 +219,39 @@ def test_the_matrix_has_the_newest_thirty_runs_and_says_what_each_was() -> None:
     letters = {"a": "P" * 14 + "PPFBEC" + "P" * 13 + "F", **alike(5, "P" * 34)}
     with LetteredApi(letters, codes="A" * 33 + "B", published="AB") as api:
         view = shown_of(api)
-        page = facts_of(view).page
-        assert page.rows["a"].cells == "p" * 12 + "fbec" + "p" * 13 + "f"
-        assert [each.is_checked for each in page.columns] == [False] * 29 + [True]
-        assert [at for at, each in enumerate(page.columns) if "extract" in each.edited] == [29]
-        title = page.columns[-1].title.splitlines()
+        page = facts_of(view).document
+        assert {row.key: row.letters for row in list_rows(page.parts)}[
+            "a"
+        ] == "p" * 12 + "fbec" + "p" * 13 + "f"
+        assert ["checked" in each.marks for each in page.runs] == [False] * 29 + [True]
+        assert [at for at, each in enumerate(page.runs) if "extract" in each.edited] == [29]
+        title = page.runs[-1].about.splitlines()
         assert re.fullmatch(r"4 May 10:00 UTC · \S.* · 5 of 6 pass", title[0])
         assert "was edited before this run" in title[1]
         row = pieces(facts_of(view))["0:row:a"]
         assert 'class="f x"' in row
         assert 'class="p" style="--k:13"' in row, "alike neighbours are one element"
         assert "title=" not in row.partition("rv-m")[2], "the script makes it from the column's"
-        hidden = Facts(replace(view.state, values=False), None).page
-        assert len(hidden.columns[-1].title.splitlines()) == 2
+        hidden = Facts(replace(view.state, values=False), None).document
+        assert len(hidden.runs[-1].about.splitlines()) == 2
 
 
 def test_few_columns_are_newer_than_what_is_checked_and_the_baseline_stands_first() -> None:
     with LetteredApi(alike(4, "P" * 40)) as api:
         view = shown_of(api)
         view._stream.ask(replace(view.state, candidate="run_35", baseline="run_2"))
-        columns = facts_of(view).page.columns
-    assert [at for at, each in enumerate(columns) if each.is_checked] == [26]
-    assert [each.day for each in columns][-4:] == ["6 May", "7 May", "8 May", "9 May"]
-    assert [at for at, each in enumerate(columns) if each.is_baseline] == [0]
+        columns = facts_of(view).document.runs
+    assert [at for at, each in enumerate(columns) if "checked" in each.marks] == [26]
+    assert [each.told[0] for each in columns][-4:] == ["6 May", "7 May", "8 May", "9 May"]
+    assert [at for at, each in enumerate(columns) if "baseline" in each.marks] == [0]
 
 
 def test_two_versions_show_six_runs_of_each_side(api: ra.Client) -> None:
     made = ra.check("wf_invoices", baseline="v4", candidate="v5", client=api, progress=False)
-    columns = inside(made).page(Door(True)).show().columns
-    sides = "".join("-" if e.is_gap else "b" if e.is_baseline else "c" for e in columns)
+    columns = inside(made).document(Door(True, passing=100)).runs
+    sides = "".join(
+        "-" if "gap" in e.marks else "b" if "baseline" in e.marks else "c" for e in columns
+    )
     assert sides == "bbbbbb-cccccc"
 
 
@@ -258,12 +263,12 @@ def test_while_a_run_goes_on_its_cells_fill() -> None:
         while view.comparison is None:
             view._stream.has_looked.wait(1)  # type: ignore[union-attr]
         facts = facts_of(view)
-        last = {k: facts.page.rows[k].cells[-1] for k in facts.keys}
+        last = {row.key: row.letters[-1] for row in list_rows(facts.document.parts)}
         assert last == {"fine 0": "p", "fine 1": "r", "fine 2": "n", "b": "f"}
-        assert facts.page.columns[-1].is_now
+        assert "now" in facts.document.runs[-1].marks
         assert [str(each) for each in facts.counts] == ["1 failing as before", "3 pass as before"]
         assert [str(each) for each in facts.progress] == ["2 done", "2 not yet"]
-        assert facts.badge is not None, "as check says it"
+        assert facts.head.badge, "as check says it"
         view.stop()
 
 
@@ -394,9 +399,10 @@ def test_the_page_says_what_the_text_says(situation: Situation) -> None:
         facts = facts_of(view)
         live, saved = text(compose(pieces(facts))), text(view._make_still()["text/html"])
     made = facts.judged.document  # type: ignore[union-attr]
-    assert str(facts.heading) == checked.headline
+    head = inside(checked).document(Door(True, is_live=True)).head
+    assert (facts.heading, facts.head.context) == (head.heading, head.context)
     for page in (live, saved):
-        assert " ".join(checked.headline.split()) in page
+        assert " ".join(str(head.heading).split()) in page
         assert " ".join(map(str, facts.counts)) in page
         for note in made.notes:
             assert " ".join("".join(span.text for span in note).split()) in page
@@ -414,7 +420,7 @@ def test_the_page_says_what_the_text_says(situation: Situation) -> None:
             lines = lines[:1] if facts.judged.facts.tries else lines  # type: ignore[union-attr]
             for line in lines if not view.state.look.is_going else ():
                 assert "".join("".join(span.text for span in line).split()) in said
-    assert to_text(made).splitlines()[0].startswith(checked.headline)
+    assert to_text(made).splitlines()[0].startswith(str(head.heading))
 
 
 # What stands below an open row

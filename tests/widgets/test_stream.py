@@ -17,7 +17,7 @@ import polars as pl
 import pytest
 from support.fakes import STILL
 from support.faultserver import FaultServer, Reply, page, reply
-from support.inside import View, reading, tell_news
+from support.inside import View, list_rows, reading, tell_news
 from support.lettered_api import FLOW, HOUR, LetteredApi, Run, alike
 from support.made_runs import run_with
 from support.watched import WatchedSandbox
@@ -397,14 +397,14 @@ def test_at_each_moment_of_a_run_a_page_and_check_say_the_same(scope: str, codes
                 assert view.comparison is not None
                 assert {*view.comparison.broken["eval_id"]} == {*api.check().broken["eval_id"]}
                 facts = view._tell(view._shown_id)
-                assert {*facts.page.rows} == {*STORY}
-                assert (counts(view), facts.badge[0]) == (first, badge(known))
+                assert {row.key for row in list_rows(facts.document.parts)} == {*STORY}
+                assert (counts(view), facts.head.badge) == (first, badge(known))
                 assert sum(each.number for each in facts.counts) == len(STORY)
                 assert sum(each.number for each in facts.progress) == len(STORY)
             run.status = None
             step(run, "PFFEPFPB"[: len(its)])
             view.wait(30)
-        assert {*view._tell(view._shown_id).page.rows} == {*STORY}
+        assert {row.key for row in list_rows(view._tell(view._shown_id).document.parts)} == {*STORY}
         assert_as_check(view, api.check())
 
 
