@@ -59,6 +59,7 @@ from retab_analysis.render.document import (
     write_line,
 )
 from retab_analysis.render.door import Door, NextStep
+from retab_analysis.render.html import count_held
 from retab_analysis.schema import CONFIG_CHANGES
 from retab_analysis.vocabulary import BROKEN, NOT_COMPARED, say_day
 
@@ -428,7 +429,8 @@ class _Writer:
             its = (s for k, s in self.stories.items() if k not in listed)
             if evals := [each for each in its if self.facts.word_of(each).key == count.key]:
                 title = _FOLDS.get(count.key) or count.word.capitalize()
-                held = evals[: self.door.passing] if count.key == self.passing else evals
+                most = count_held(len(self.stories), self.door.passing)
+                held = evals[:most] if count.key == self.passing else evals
                 table = self._table(held, is_fold=True)
                 yield Folded(f"rest:{count.key}", title, len(evals), (table,))
 

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 
 from retab_analysis.comparison.detail import (
     WORDS,
@@ -36,6 +37,10 @@ LINES = 8
 """So many lines of runs an open row has; equal runs share one."""
 _Past = tuple["_Insides", tuple[TableColumn, ...], dict[str, str]]
 
+_READ = (
+    *("eval_id", "run_id", "run_created_at", "created_at", "state", "status", "status_message"),
+    *("failure_message", "failure_code", "actual_value", "document_ids", "document_names"),
+)
 _LONG = 4_000  # characters of a value that are shown
 _VALUE = 120
 
@@ -115,8 +120,10 @@ class _Insides:
     @cached_property
     def _results(self) -> dict[str, pl.DataFrame]:
         """The results of each eval, the newest first."""
-        ordered = self.runs.past.sort(MOMENT, "completed_at", descending=True, nulls_last=True)
-        parts = ordered.partition_by("eval_id", as_dict=True)
+        past = self.runs.past.sort(MOMENT, "completed_at", descending=True, nulls_last=True)
+        parts = past.select(cs.by_name(*_READ, require_all=False)).partition_by(
+            "eval_id", as_dict=True
+        )
         return {str(eval_id): its for (eval_id, *_), its in parts.items()}
 
     def make(self, eval_id: str, kind: str) -> Inside | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -46,19 +47,34 @@ INSIDES = 100
 """Up to so many rows a page holds the inside of each; beyond, of those that do not pass."""
 PASSING = 500
 """So many passing rows a page holds at most."""
-STAND_IN, RUN_AGAIN = 100, "Run the cell again to see it."
+STAND_IN, RUN_AGAIN = 10, "Run the cell again to see it."
 """The same of a page in a notebook's file, and what it says of an inside that it does not hold."""
 
+
+def count_held(total: int, passing: int) -> int:
+    """So many passing rows a page of ``total`` rows holds; a small page has all."""
+    return passing if total > INSIDES else max(passing, INSIDES)
+
+
 _HERE = Path(__file__).parent
-STYLE = (_HERE / "document.css").read_text(encoding="utf-8")
+
+
+def _read(name: str, comment: str) -> str:
+    """A text without its indents and comments: each page has it."""
+    text = (_HERE / name).read_text(encoding="utf-8")
+    return re.sub(rf"^[ \t]+|{comment}", "", text, flags=re.M)
+
+
+STYLE = _read("document.css", r"/\*(?s:.*?)\*/\n?")
 """The style of a page, for light and dark, in any surroundings."""
-SCRIPT = (_HERE / "page.js").read_text(encoding="utf-8")
+SCRIPT = _read("page.js", r"^/\*\*?(?s:.*?)\*/\n|^ *//.*\n")
 """What a page does without a kernel."""
 
 ROOT = "rv rtd mathjax_ignore tex2jax_ignore"
 """The class of a rendered root: a ``$`` in names and values begins no formula."""
 
 _WIDE = {"name": 3, "trend": 2}  # columns of a plain table, and how wide they are
+_FROM_RIGHT = "\u0590"  # the first letter of those that are written from right to left
 _NAMED = ("was", "got", "before", "now")
 _LOOKS = {"strong": "b", "removed": "del", "added": "ins", "code": "code"}
 
@@ -102,8 +118,8 @@ class PageWriter:
         lack: str = "",
     ) -> None:
         self.shown, self.level, self.has_ids = document, level, has_ids
-        self.passing, self.lack = passing, lack
         self._cards, self._total = 0, sum(each.number for each in document.counts)
+        self.passing, self.lack = count_held(self._total, passing), lack
 
     def put(self, name: str, element: str, *content: object, **attributes: object) -> Html:
         """An element of the page with a name; a live page sends what is in it apart."""
@@ -507,4 +523,4 @@ def _write_span(span: Span) -> Html:
 def _name(text: str) -> Html:
     """Text in any script; what can only be read from one side needs no element of its own."""
     known = markup.without_controls(text)
-    return markup.escape(known) if known.isascii() else markup.name(known)
+    return markup.escape(known) if max(known, default="") < _FROM_RIGHT else markup.name(known)
