@@ -119,7 +119,8 @@ def add_marks(
         line = marks[row.key].line if row.key in marks else ()
         row = replace(row, mark=line, progress=again.get(row.key, ""))
         if row.key in news:
-            found[row.key] = replace(row, sign="?", tone="doubt", word="fails in this run")
+            its = {"sign": "?", "word": "fails in this run", "brief": line}
+            found[row.key] = replace(row, tone="doubt", **its)  # type: ignore[arg-type]
         return None if row.key in news else row
 
     parts = change_rows(document.parts, mark)

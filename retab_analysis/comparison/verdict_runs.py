@@ -57,7 +57,8 @@ class Runs:
     values: bool
     _told: dict[object, _Past] = field(default_factory=dict)
 
-    def read(self) -> KnownRuns:
+    @cached_property
+    def known(self) -> KnownRuns:
         """The runs of the verdict itself."""
         sides, year = self.facts.sides, self.facts.year
         known = pl.concat(sides.known, how="diagonal_relaxed")
@@ -85,7 +86,7 @@ class Runs:
 
     def draw(self, document: Document, runs: KnownRuns | None = None) -> Document:
         """A document with the runs that are known by then, and with rows that open."""
-        known = self.read() if runs is None else runs
+        known = self.known if runs is None else runs
         insides, columns, cells = self._tell_past(known)
         places = {each.key: at for at, each in enumerate(columns)}
         if known.going:

@@ -19,6 +19,7 @@ from retab_analysis.render.document import (
     Line,
     Note,
     Part,
+    Row,
     TableColumn,
     plain,
 )
@@ -97,59 +98,48 @@ def mark_line(line: Line) -> str:
     return "".join(said)
 
 
-def _write_tries(table: DocumentTable, width: int) -> Iterator[str]:
-    """Columns that have something below their titles, a line for each; then the rows."""
+def _write_table(table: DocumentTable, width: int) -> Iterator[str]:
     tries = [each for each in table.columns if each.told]
-    named = max(measure(each.title) for each in tries)
-    for each in tries:
+    named = max((measure(each.title) for each in tries), default=0)
+    for each in tries:  # what stands below their titles
         yield f"  {pad(each.title, named)}  {'  '.join(filter(None, each.told))}"
         for line in each.lines:
             yield from _wrap(mark_line(line), width, "      ", lines=2)
-    yield ""
-    rows = table.rows[:ROWS]
-    signs = len(table.columns) - 1
-    for row in rows:
-        name, *cells = row.cells
-        last = next(
-            (_write_cell(each, table.columns[0]) for each in reversed(cells) if each.lines), ""
-        )
-        states = " ".join(SIGNS.get(each.letter, "·") for each in cells)
-        label = min(max(measure(_write_cell(each.cells[0], table.columns[0])) for each in rows), 44)
-        about = pad(_write_cell(name, table.columns[0]), label)
-        yield clip(f"  {row.sign} {about}  {pad(states, 2 * signs)} {last}", width)
-    if len(table.rows) > ROWS:
-        yield f"    … {len(table.rows) - ROWS} more"
-
-
-def _write_table(table: DocumentTable, width: int) -> Iterator[str]:
-    if any(each.told for each in table.columns):
-        yield from _write_tries(table, width)
-        return
-    shown = [at for at, column in enumerate(table.columns) if column.in_text]
-    rows = table.rows[:ROWS] if any(each.kind for each in table.rows) else table.rows
-    cells = [[_write_cell(row.cells[at], table.columns[at]) for at in shown] for row in rows]
+    yield from [""] * bool(tries)
+    rows = table.rows[:ROWS] if any(each.kind for each in table.rows) or tries else table.rows
+    cells = [_write_tried(row) if tries else _write_cells(row, table) for row in rows]
     briefs = [None if row.brief is None else plain(row.brief) for row in rows]
-    whole = [each for each, brief in zip(cells, briefs, strict=True) if brief is None]
-    names = max((measure(each[0]) for each in cells), default=0)
+    whole = [its for its, brief in zip(cells, briefs, strict=True) if brief is None]
+    names = max((measure(its[0]) for its in cells), default=0)
     widths = [
-        names if at == 0 else max((measure(each[at]) for each in whole), default=0)
-        for at in range(len(shown))
+        names if at == 0 else max((measure(its[at]) for its in whole), default=0)
+        for at in range(len(cells[0]) if cells else 0)
     ]
     room = width - 4 - 2 * (len(widths) - 1)
     while sum(widths) > room and max(widths) > _NARROW:
         widths[widths.index(max(widths))] -= 1
-    for row, each, brief in zip(rows, cells, briefs, strict=True):
+    for row, its, brief in zip(rows, cells, briefs, strict=True):
         if brief is not None and not row.kind:
-            yield from _wrap(brief, width, f"  {row.sign or ' '} {pad(each[0], widths[0])}  ")
+            yield from _wrap(brief, width, f"  {row.sign or ' '} {pad(its[0], widths[0])}  ")
             continue
+        fitted = widths
         if brief is not None:
-            each = [each[0], brief]
-            fitted = [widths[0], width - 6 - widths[0]]
-        else:
-            fitted = widths
-        yield f"  {row.sign or ' '} {'  '.join(map(pad, each, fitted))}"
+            its, fitted = [its[0], brief], [widths[0], width - 6 - widths[0]]
+        yield f"  {row.sign or ' '} {'  '.join(map(pad, its, fitted))}"
     if len(table.rows) > len(rows):
         yield f"    … {len(table.rows) - len(rows)} more"
+
+
+def _write_cells(row: Row, table: DocumentTable) -> list[str]:
+    both = zip(row.cells, table.columns, strict=True)
+    return [_write_cell(cell, column) for cell, column in both if column.in_text]
+
+
+def _write_tried(row: Row) -> list[str]:
+    """The eval, a sign for each try, and its newest value."""
+    lines = [mark_line(each.lines[0]) if each.lines else "" for each in row.cells]
+    signs = " ".join(SIGNS.get(each.letter, "·") for each in row.cells[1:])
+    return [lines[0], signs, next(filter(None, reversed(lines[1:])), "")]
 
 
 def _write_cell(cell: Cell, column: TableColumn) -> str:

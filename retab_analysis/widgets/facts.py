@@ -47,7 +47,6 @@ from retab_analysis.render.document import (
     Head,
     Heading,
     Line,
-    Note,
     Row,
     Span,
     TableColumn,
@@ -56,7 +55,7 @@ from retab_analysis.render.document import (
     write_line,
 )
 from retab_analysis.render.door import Door
-from retab_analysis.render.text import to_text
+from retab_analysis.render.text import WIDEST, to_text
 from retab_analysis.schema import BLOCKS
 from retab_analysis.vocabulary import BROKEN, NOT_COMPARED
 from retab_analysis.widgets.state import NO_EVAL, NO_RUN, ViewState, WorkflowLook
@@ -330,18 +329,13 @@ class Facts:
     def _runs(self) -> KnownRuns:
         look, judged = self.look, self.judged
         assert judged is not None
-        baseline = inside(judged.comparison).sides.baseline
-        labels = {key: one_line(label) for key, label in look.labels.items() if label}
-        return KnownRuns(
-            look.results,
-            frozenset(look.checked["run_id"]),
-            frozenset(() if baseline is None else baseline["run_id"].drop_nulls()),
-            self.names,
-            labels,
-            look.year,
+        return replace(
+            judged.runs.known,
+            results=look.results,
+            checked=frozenset(look.checked["run_id"]),
+            names=self.names,
             going=frozenset(look.going["run_id"]) if self.is_going else frozenset(),
             due=self.due,
-            are_versions=bool(judged.facts.versions),
             say_edit=partial(_find_changes, look.eras) if self.state.values else None,
         )
 
@@ -398,18 +392,8 @@ class Facts:
         names = ("eval_id", "eval_name", "block_id", "path")
         return {row["eval_id"]: row for row in self.look.saved.select(names).iter_rows(named=True)}
 
-    # As text
-
-    def to_text(self, width: int | None = None) -> str:
-        if self.judged is None:
-            lines = plain(self.head.line), *map(plain, self.notes)
-            return "\n".join(filter(None, (str(self.heading), *lines)))
-        news = ((*write_line(f"? {self._name(k)}: "), *self.marks[k].line) for k in self.news)
-        parts = (*map(Note, news), *self.judged.document.parts)
-        counts = tuple(self.counts)
-        told = replace(self.judged.document, head=self.head, notes=self.notes, counts=counts)
-        document = replace(told, parts=parts)
-        return to_text(document) if width is None else to_text(document, width)
+    def to_text(self, width: int = WIDEST) -> str:
+        return to_text(self.document, width)
 
 
 def say_status(status: RunStatus) -> Line:

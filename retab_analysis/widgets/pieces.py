@@ -14,7 +14,7 @@ from retab_analysis.checks.open_document import embed
 from retab_analysis.checks.plan import LAST_GOOD
 from retab_analysis.comparison.detail import WORDS
 from retab_analysis.markup import Html, count_noun, join, name, one_line, show_turning, tag
-from retab_analysis.render.document import Count, Row, TableColumn
+from retab_analysis.render.document import Count, Head, Row, TableColumn
 from retab_analysis.render.html import (
     ROOT,
     RUN_AGAIN,
@@ -26,13 +26,12 @@ from retab_analysis.render.html import (
     write_now,
 )
 from retab_analysis.widgets.facts import BROKE, Facts
-from retab_analysis.widgets.several import Several
 from retab_analysis.widgets.state import COMPARING, WATCHED
 
 Pieces = dict[str, Html]
 
 
-def render_view(views: Mapping[str, Facts], opened: str, several: Several | None = None) -> Pieces:
+def render_view(views: Mapping[str, Facts], opened: str, several: Head | None = None) -> Pieces:
     """All pieces by name, the outermost is ``root``; ``opened`` names one of several views."""
     slots = [
         tag(
@@ -57,7 +56,7 @@ def render_view(views: Mapping[str, Facts], opened: str, several: Several | None
 def render_still(
     views: Mapping[str, Facts],
     opened: str,
-    several: Several | None = None,
+    several: Head | None = None,
     token: str | None = None,
 ) -> Html:
     """A view that needs no kernel; ``token`` names the page that it stands for."""
@@ -70,7 +69,7 @@ def render_still(
     return tag("div", style, *inner, start_script(), class_=ROOT, data_stands_for=token)
 
 
-def _write_several(several: Several | None) -> Iterator[Html]:
+def _write_several(several: Head | None) -> Iterator[Html]:
     """What stands above several workflows."""
     if several is None:
         return

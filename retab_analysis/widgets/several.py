@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from retab_analysis.comparison.detail import WORDS
 from retab_analysis.markup import count_noun
-from retab_analysis.render.document import Heading, Line
+from retab_analysis.render.document import Heading
 from retab_analysis.widgets.facts import BROKE, Facts
 from retab_analysis.widgets.state import NO_EVAL, NO_RUN
-
-
-@dataclass(frozen=True, slots=True)
-class Several:
-    """What stands above several workflows."""
-
-    heading: Heading
-    line: Line
-    seen: str
 
 
 def rank(facts: Facts) -> tuple[int, ...]:

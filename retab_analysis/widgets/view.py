@@ -30,12 +30,12 @@ from retab_analysis.fetch.lists import WORKFLOW_ID, find_workflow, read_link, re
 from retab_analysis.fetch.params import RunList, Runs, check_text, client_or_default
 from retab_analysis.fetch.run_line import count_ended
 from retab_analysis.progress import in_kernel, say
-from retab_analysis.render.document import list_rows, plain
+from retab_analysis.render.document import Head, list_rows, plain
 from retab_analysis.schema import COMPARISON
 from retab_analysis.transport import Client
 from retab_analysis.widgets.facts import Facts, list_news, say_status
 from retab_analysis.widgets.pieces import Pieces, render_still, render_view
-from retab_analysis.widgets.several import Several, rank, sum_up
+from retab_analysis.widgets.several import rank, sum_up
 from retab_analysis.widgets.state import COMPARING, Preview, ViewState, WorkflowLook, apply_event
 from retab_analysis.widgets.stream import Stream, describe_error, follow_as, run_beside
 from retab_analysis.widgets.watched_runs import WatchedRuns
@@ -427,14 +427,14 @@ class View(Guided, called="view"):
         with self._lock:
             return render_view(*self._list_views(values=values), self._sum_up())
 
-    def _sum_up(self) -> Several | None:
+    def _sum_up(self) -> Head | None:
         """What stands above several workflows; None if there is one."""
         if len(self._order) < 2:
             return None
         told = [self._tell(each) for each in self._order]
         seen = [each.look.seen_at for each in told if each.look.seen_at is not None]
         at = f"as of {say_moment(min(seen), min(seen).year)} UTC" if seen else ""
-        return Several(sum_up(told), say_status(self._stream.sum_line()), at)
+        return Head(sum_up(told), going=say_status(self._stream.sum_line()), seen=at)
 
     def _make_saved(self) -> Pieces:
         return self._render(values=self._save_values and shows_values())
