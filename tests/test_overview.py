@@ -118,7 +118,7 @@ def test_a_workflow_that_fails_leaves_the_others() -> None:
     row = shown.frame.row(by_predicate=pl.col("workflow_id") == "wf_claims", named=True)
     assert (row["mark"], row["exit_code"], row["broken"]) == ("–", None, None)
     assert "Not read" in row["headline"]
-    assert "1 workflow could not be read" in shown.headline
+    assert "1 could not be read" in shown.headline
     assert shown.frame.drop_nulls("exit_code").height == 3
 
 

@@ -25,8 +25,6 @@ from retab_analysis.comparison.plain_values import list_rows
 from retab_analysis.comparison.run_columns import say_moment
 from retab_analysis.comparison.shown import Shown
 from retab_analysis.comparison.tries_table import (
-    NOT_RUN,
-    SIGNS,
     TriesInWords,
     choose_tries,
     name_column,
@@ -42,7 +40,6 @@ from retab_analysis.markup import count_noun, one_line
 from retab_analysis.progress import Progress, check_progress
 from retab_analysis.render.document import (
     Card,
-    Cell,
     Change,
     Count,
     Document,
@@ -57,7 +54,6 @@ from retab_analysis.render.document import (
     Row,
     RunLine,
     Span,
-    TableColumn,
     Tone,
     write_line,
 )
@@ -175,8 +171,6 @@ class _Shown:
             said = f"Pass at every try: {len(steady)}"
             fold = "steady", "Pass at every try", len(steady), (tables[1],), write_line(said)
             parts.append(Folded(*fold))
-        if door.passing:
-            parts += self._list_configs(told)
         parts.append(Folded("counted", "How a try is counted", None, (Note(write_line(_COUNTED)),)))
         evals = count_noun(len(self.evals), "eval")
         return Document(
@@ -198,24 +192,6 @@ class _Shown:
         if not door.passing:
             return table
         return replace(table, rows=tuple(self._open(row, door.values) for row in table.rows))
-
-    def _list_configs(self, told: TriesInWords) -> Iterator[Folded]:
-        """The model of each try, and what it changed beside the prompt."""
-        if not any(self.configs.find(each) is not None for each in self.tries):
-            return
-        rows = []
-        for its, changes in zip(self.tries, told.changes, strict=True):
-            lines = (
-                (Span(each.label, "code"), Span(" "), *(each.line if told.values else ()))
-                for each in changes
-                if each.label != "prompt"
-            )
-            model = write_line(self.configs.read(its, "model"))
-            cells = (Cell("", (write_line(name_column(its)),)), Cell("", (model,)))
-            rows.append(Row("", *_judge(its), (*cells, Cell("", tuple(lines)))))
-        titles = ("try", "model", "differs from the code before, beside the prompt")
-        table = DocumentTable(tuple(map(TableColumn, titles)), tuple(rows))
-        yield Folded("configs", "Schema and model of each try", None, (table,))
 
     def _say_best(self, told: TriesInWords) -> Line:
         """The run of the newest try, and the best one."""
@@ -438,13 +414,6 @@ def _read_configs(block: str, source: Source) -> BlockConfigs:
         as_blocks((ERAS.empty() if eras is None else eras).filter(block_id=block)),
         None if its is None or its.is_empty() else its,
     )
-
-
-def _judge(its: Try) -> tuple[str, Tone, str]:
-    """The sign and the tone of a try, and how many evals passed."""
-    passing = f"{len(its.passed)} of {len(its.states)} pass"
-    known = SIGNS["passed" if its.is_good else "failed"]
-    return (*known, passing) if its.has_run else (*NOT_RUN, "not run")
 
 
 def _number(its: Try, configs: BlockConfigs) -> list[int]:

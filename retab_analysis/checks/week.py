@@ -246,29 +246,36 @@ _LEGEND = (
 
 
 def head_up(seen: Sequence[Seen]) -> Heading:
-    """One line about all workflows; it claims nothing of those that were not read."""
-    asked = [each.told for each in seen if each.told["exit_code"] in (0, 1, 2)]
+    """One line about all workflows."""
+    codes = [each.told["exit_code"] for each in seen]
+    broken = [each.told["broken"] or 0 for each in seen]
     unread = sum(each.heading.sign == UNREAD for each in seen)
-    rest = f"; {count_noun(unread, 'workflow')} could not be read" if unread else ""
-    broken, n = sum(each["broken"] or 0 for each in asked), len(asked)
-    which = sum(bool(each["broken"]) for each in asked)
-    if broken:
-        has = "has" if which == 1 else "have"
-        since_edit = sum(its.cause == "edit" for each in seen for its in each.broken)
-        edits = f"; {since_edit} of them since an edit" if since_edit else ""
-        strong = f"{which} of {count_noun(n, 'workflow')} {has} broken evals"
-        return Heading("✗", "bad", strong, f" ({count_noun(broken, 'eval')}){edits}{rest}")
-    counts = {code: sum(each["exit_code"] == code for each in asked) for code in (1, 2)}
-    if counts[1]:
-        strong = f"{counts[1]} of {count_noun(n, 'workflow')} fail{'s' * (counts[1] == 1)}"
-        return Heading("✗", "bad", strong, f"; no eval {BROKE}{rest}")
-    if counts[2]:
-        strong = f"{counts[2]} of {count_noun(n, 'workflow')} cannot be judged yet"
-        return Heading("?", "doubt", strong, f"; nothing {BROKE} in the others{rest}")
-    if asked:
-        strong = f"Nothing {BROKE} in {count_noun(n, 'workflow')}"
-        return Heading("?" if unread else "✓", "doubt" if unread else "good", strong, rest)
-    return Heading("○", "other", "No workflow has a run yet" if seen else "No workflows", rest)
+    return sum_up_all(len(seen), broken, [e for e in codes if e in (0, 1, 2)], unread=unread)
+
+
+def sum_up_all(
+    total: int, broken: Sequence[int], codes: Sequence[int], reading: int = 0, unread: int = 0
+) -> Heading:
+    """One line about so many workflows: it sums only what was read, and claims nothing else.
+
+    ``broken`` are numbers of broken evals, ``codes`` those of the gates that were asked.
+    """
+    flows, which = count_noun(total, "workflow"), sum(each > 0 for each in broken)
+    rest = f", reading {reading}" * bool(reading) + f", {unread} could not be read" * bool(unread)
+    if which:
+        strong = f"{flows}: {which} with broken evals"
+        return Heading("✗", "bad", strong, f" ({count_noun(sum(broken), 'eval')}){rest}")
+    if failing := codes.count(1):
+        gates = f"{count_noun(failing, 'gate')} fail{'s' * (failing == 1)}"
+        return Heading("✗", "bad", f"{flows}: {gates}", rest)
+    if reading:
+        return Heading("…", "other", flows, f": {rest.removeprefix(', ')}")
+    if unsure := codes.count(2):
+        return Heading("?", "doubt", f"{flows}: {unsure} undecided", f", nothing {BROKE}{rest}")
+    if not codes:
+        return Heading("○", "other", f"{flows}: nothing to judge yet", rest)
+    sign: tuple[str, Tone] = ("?", "doubt") if unread else ("✓", "good")
+    return Heading(*sign, f"{flows}: nothing {BROKE}", rest)
 
 
 def _say_context(rows: Sequence[Mapping[str, Any]], span: Periods) -> str:

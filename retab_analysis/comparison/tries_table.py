@@ -23,6 +23,7 @@ from retab_analysis.render.document import (
     Tone,
     write_line,
 )
+from retab_analysis.render.text import mark_line
 
 SIGNS: Mapping[str, tuple[str, Tone]] = {
     "passed": ("✓", "good"),
@@ -99,8 +100,19 @@ class TriesInWords:
                 f"{passed} of {n} pass{best}" if its.has_run else "not run",
                 self.say_outcome(at),
             ),
+            about=self._say_config(at),
             marks=frozenset(mark for mark, is_so in marks.items() if is_so),
         )
+
+    def _say_config(self, at: int) -> str:
+        """The model of a try, and what it changed beside the prompt."""
+        model = self.configs.read(self.tries[at], "model")
+        lines = [f"model: {model}"] if model else []
+        for each in self.changes[at]:
+            if each.label != "prompt":
+                said = f": {one_line(mark_line(each.line), 300)}" if self.values else ""
+                lines.append(f"{each.label}{said}")
+        return "\n".join(lines)
 
     def _list_words(self, at: int) -> list[Line]:
         known = self.changes[at]

@@ -116,8 +116,10 @@ class PageWriter:
         has_ids: bool = False,
         passing: int = PASSING,
         lack: str = "",
+        is_open: bool | None = None,
     ) -> None:
         self.shown, self.level, self.has_ids = document, level, has_ids
+        self.is_open = is_open  # of several; None if it is the only one
         self._cards, self._total = 0, sum(each.number for each in document.counts)
         self.passing, self.lack = count_held(self._total, passing), lack
 
@@ -129,7 +131,9 @@ class PageWriter:
         return tag("div", *self.view(), class_="rv-view", data_name=self.shown.name or None)
 
     def view(self) -> Iterator[Html]:
-        yield from self.head()
+        yield from self.head() if self.is_open is None else [self.write_item()]
+        if self.is_open is False:
+            return
         yield self.put("actions", "div", self.actions(), class_="rv-actions")
         yield self.put("chips", "div", self._counts(), class_="rv-chips")
         yield tag("div", class_="rv-found")
@@ -150,18 +154,22 @@ class PageWriter:
             yield self.put("bar", "div", _write_bar(self.shown.counts))
             yield self.put("far", "div", _write_far(head.far))
 
-    def write_item(self, heading: Html, line: Line) -> Html:
+    def fold(self, heading: Html) -> Html:
+        """The headline of one of several, which a live page opens."""
+        return heading
+
+    def write_item(self) -> Html:
         """The head as one of several: a line of fixed height, open or not."""
         head = self.shown.head
         role = {"role": "heading", "aria_level": self.level, "class_": "rv-head"}
         about = (
             self.put("top", "div", _write_context(head), class_="rv-context rtd-quiet"),
-            self.put("line", "div", heading, **role),
+            self.put("line", "div", self.fold(write_heading(head.heading)), **role),
         )
         known = (
             self.put("bar", "div", _write_bar(self.shown.counts)),
             self.put("far", "div", _write_far(head.far)),
-            self.put("now", "div", write_now(line, head.status)),
+            self.put("now", "div", write_now(head.line, head.status)),
         )
         pill = self.put("pill", "div", _write_badge(head), class_="rv-pill")
         return tag("div", tag("div", *about), tag("div", *known), pill, class_="rv-item")
@@ -444,7 +452,7 @@ def _write_try_heads(columns: Sequence[TableColumn]) -> tuple[Html, dict[str, st
         told = tag("span", each.told[0]), tag("small", each.told[1])
         css = " ".join(("rv-moment", *(f"rv-{mark}" for mark in sorted(each.marks))))
         named = tag("b", each.title), tag("span", *words, class_="rv-words")
-        heads.append(tag("span", *named, bar, *told, class_=css))
+        heads.append(tag("span", *named, bar, *told, class_=css, title=each.about or None))
     head = tag("div", tag("span"), tag("span", name.title), *heads, class_="rv-heads")
     return head, {"class_": "rv-table rv-tries", "style": f"--m:{len(tries)}"}
 

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.checks.read import count_waiting
+from retab_analysis.checks.week import sum_up_all
 from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.config_changes import compare_blocks, mark_changes
 from retab_analysis.comparison.detail import (
@@ -234,17 +235,16 @@ class Facts:
         passed = checked["passed"].sum()
         return Heading("○", "other", f"{passed} of {total} pass", "; held against nothing")
 
-    @property
-    def brief(self) -> tuple[Heading, Line]:
-        """The headline and the line of one of several workflows: what is known comes first."""
-        line = self.head.line
-        if self.judged is None or not self.is_going or self.is_first:
-            return self.heading, line
-        (ended, total), known = self.far, self.judged.document.head.heading
-        if not ended:
-            return known, line
-        far = (Span(f"{ended} of {total} done · "),) if self.look.going.height == 1 else ()
-        return write_beside(known, self.marks), (*far, *line)
+    def show(self, is_open: bool | None) -> Document:
+        """The page; of several workflows (``is_open`` is not None) what is known comes first."""
+        head, (ended, total) = self.head, self.far
+        if is_open is not None and self.judged is not None and self.is_going and not self.is_first:
+            known = self._known.heading
+            far = (Span(f"{ended} of {total} done · "),) if self.look.going.height == 1 else ()
+            news = write_beside(known, self.marks) if ended else known
+            going = (*far, *head.going) if ended else head.going
+            head = replace(head, heading=news, going=going)
+        return replace(self.document, head=head)
 
     @cached_property
     def _known(self) -> Head:
@@ -394,6 +394,23 @@ class Facts:
 
     def to_text(self, width: int = WIDEST) -> str:
         return to_text(self.document, width)
+
+
+def rank(facts: Facts) -> tuple[int, ...]:
+    """The place of a workflow: the worst first, then those that are read, then the others."""
+    if facts.judged is None:
+        return (2 if facts.look.phase == "failed" else 1), 0, 0, 0
+    doubts = facts.count("error", "unclear")
+    return 0, -facts.count(BROKE), -doubts, -facts.judged.gate.exit_code
+
+
+def sum_up(told: Sequence[Facts]) -> Heading:
+    """The headline of several workflows."""
+    codes = [each.judged.gate.exit_code for each in told if each.judged is not None]
+    others = [each.look for each in told if each.judged is None]
+    reading = sum(each.phase != "failed" for each in others)
+    lost = sum(each.phase == "failed" and each.trouble not in (NO_EVAL, NO_RUN) for each in others)
+    return sum_up_all(len(told), [each.count(BROKE) for each in told], codes, reading, lost)
 
 
 def say_status(status: RunStatus) -> Line:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from retab_analysis.checks.open_document import embed
 from retab_analysis.checks.plan import LAST_GOOD
@@ -60,10 +61,10 @@ def render_still(
     token: str | None = None,
 ) -> Html:
     """A view that needs no kernel; ``token`` names the page that it stands for."""
-    writers = (
-        _StillWriter(facts, is_open=number == opened if len(views) > 1 else None)
-        for number, facts in views.items()
-    )
+    how: Any = {"passing": STAND_IN, "lack": RUN_AGAIN}
+    opens = {each: each == opened if len(views) > 1 else None for each in views}
+    shown = ((facts.show(opens[number]), opens[number]) for number, facts in views.items())
+    writers = (PageWriter(document, is_open=is_open, **how) for document, is_open in shown)
     inner = *_write_several(several), *(each.write() for each in writers)
     style = tag("style", Html(STYLE))
     return tag("div", style, *inner, start_script(), class_=ROOT, data_stands_for=token)
@@ -83,24 +84,6 @@ def button(words: object, event: str | None, value: str | None = None, **more: o
     return tag("button", words, **{**given, **more})
 
 
-class _StillWriter(PageWriter):
-    """Writes a workflow for where no kernel answers; of several the open one whole."""
-
-    def __init__(self, facts: Facts, *, is_open: bool | None) -> None:
-        super().__init__(facts.document, passing=STAND_IN, lack=RUN_AGAIN)
-        self.facts, self.is_open = facts, is_open
-
-    def head(self) -> Iterator[Html]:
-        if self.is_open is None:
-            yield from super().head()
-        else:
-            heading, line = self.facts.brief
-            yield self.write_item(write_heading(heading), line)
-
-    def view(self) -> Iterator[Html]:
-        yield from self.head() if self.is_open is False else super().view()
-
-
 class _LiveWriter(PageWriter):
     """Writes one workflow in pieces; their names begin with its number.
 
@@ -110,8 +93,8 @@ class _LiveWriter(PageWriter):
     is_live = True
 
     def __init__(self, number: str, facts: Facts, *, is_open: bool | None) -> None:
-        super().__init__(facts.document)
-        self.number, self.facts, self.is_open = number, facts, is_open
+        super().__init__(facts.show(is_open), is_open=is_open)
+        self.number, self.facts = number, facts
         self.pieces: Pieces = {}
 
     def put(self, name: str, element: str, *content: object, **attributes: object) -> Html:
@@ -120,22 +103,15 @@ class _LiveWriter(PageWriter):
         return tag(element, data_slot=full, **attributes)
 
     def view(self) -> Iterator[Html]:
-        if self.is_open is False:
-            yield from self.head()
-            return
         facts = self.facts
         news = f"{facts.count(BROKE)} {WORDS['regressed'].word}" if facts.judged else ""
-        yield self.put("status", "div", news, role="status", class_="rv-hidden")
+        if self.is_open is not False:
+            yield self.put("status", "div", news, role="status", class_="rv-hidden")
         yield from super().view()
 
-    def head(self) -> Iterator[Html]:
-        if self.is_open is None:
-            yield from super().head()
-            return
-        heading, line = self.facts.brief
+    def fold(self, heading: Html) -> Html:
         how = {"class_": "rv-fold", "aria_expanded": str(self.is_open).lower()}
-        opens = button(write_heading(heading), "fold-view", self.number, **how)
-        yield self.write_item(opens, line)
+        return button(heading, "fold-view", self.number, **how)
 
     def chip(self, count: Count, *said: object) -> Html:
         how = {"aria_pressed": "false", "data_kind": count.key, "class_": "rv-chip"}

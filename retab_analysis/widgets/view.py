@@ -33,9 +33,8 @@ from retab_analysis.progress import in_kernel, say
 from retab_analysis.render.document import Head, list_rows, plain
 from retab_analysis.schema import COMPARISON
 from retab_analysis.transport import Client
-from retab_analysis.widgets.facts import Facts, list_news, say_status
+from retab_analysis.widgets.facts import Facts, list_news, rank, say_status, sum_up
 from retab_analysis.widgets.pieces import Pieces, render_still, render_view
-from retab_analysis.widgets.several import rank, sum_up
 from retab_analysis.widgets.state import COMPARING, Preview, ViewState, WorkflowLook, apply_event
 from retab_analysis.widgets.stream import Stream, describe_error, follow_as, run_beside
 from retab_analysis.widgets.watched_runs import WatchedRuns

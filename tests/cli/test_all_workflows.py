@@ -45,11 +45,11 @@ def test_one_page_of_all_and_the_exit_code(
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("Failing: Invoices")
     page = (tmp_path / "week.html").read_text("utf-8")
-    assert "3 of 4 workflows have broken evals" in page.replace("<b>", "").replace("</b>", "")
+    assert "5 workflows: 3 with broken evals" in page.replace("<b>", "").replace("</b>", "")
     assert main(["report", "--all", "--markdown", "-q"], session) == 1
     assert main(["report", "--all", "--markdown"], session) == 1
     out = capsys.readouterr().out
-    assert out.startswith("### ✗ **3 of 4 workflows have broken evals**")
+    assert out.startswith("### ✗ **5 workflows: 3 with broken evals**")
     assert out.rstrip().splitlines()[-1].startswith("Failing: Invoices")
     for line, said in (
         (["report", "--all"], "name a file, .md or .html, or give --markdown"),
