@@ -73,7 +73,8 @@ SCRIPT = _read("page.js", r"^/\*\*?(?s:.*?)\*/\n|^ *//.*\n")
 ROOT = "rv rtd mathjax_ignore tex2jax_ignore"
 """The class of a rendered root: a ``$`` in names and values begins no formula."""
 
-_WIDE = {"name": 3, "trend": 2}  # columns of a plain table, and how wide they are
+# How wide the columns of a plain table are.
+_WIDE = {"name": "minmax(0,3fr)", "trend": "minmax(0,2fr)", "figure": "minmax(92px,1fr)"}
 _FROM_RIGHT = "\u0590"  # the first letter of those that are written from right to left
 _NAMED = ("was", "got", "before", "now")
 _LOOKS = {"strong": "b", "removed": "del", "added": "ins", "code": "code"}
@@ -473,7 +474,7 @@ def _write_plain_table(table: DocumentTable) -> Html:
     rows = (
         tag("div", *_write_plain_row(row, table), class_="rv-row") for row in table.rows[:PASSING]
     )
-    wide = (f"minmax(0,{_WIDE.get(each.key, 1)}fr)" for each in table.columns)
+    wide = (_WIDE.get(each.key, "minmax(0,1fr)") for each in table.columns)
     cols = f"--cols:42px {' '.join(wide)}"
     left = len(table.rows) - PASSING
     more = tag("p", f"… and {left:,} more", class_="rv-none") if left > 0 else None

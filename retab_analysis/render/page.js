@@ -197,7 +197,7 @@ function ready(view) {
     chip.replaceWith(made);
   }
   const actions = view.querySelector(".rv-actions"), counts = view.querySelector(".rv-counts");
-  const isThere = !actions || actions.querySelector(".rv-search") || !view.querySelector(".rv-row");
+  const isThere = !actions || actions.querySelector(".rv-search") || !view.querySelector("details.rv-row");
   if (!isThere) actions.insertAdjacentHTML("afterbegin", FIELD);
   for (const each of all(".rv-actions > [hidden]", view)) each.hidden = false;
   counts?.setAttribute("role", "toolbar");

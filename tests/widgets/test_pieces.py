@@ -102,7 +102,7 @@ def test_a_page_of_many_evals_asks_for_what_passing_rows_show() -> None:
         changed = [each for each in after if after[each] != made.get(each)]
         assert sorted(changed) == ["0:doc:fine 7", "0:in:fine 7"]
         still = view._make_still()["text/html"]
-    assert "and 30 passing evals, not in this page" in still
+    assert "and 120 passing evals, not in this page" in still
     assert "Run the cell again to see it." in still
     assert "data-event" not in still.partition("</style>")[2].partition("<script>")[0]
 
