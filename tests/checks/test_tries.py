@@ -200,7 +200,7 @@ def test_edits_of_one_minute_are_told_apart() -> None:
             loop.store.edit(LINES, {"prompt": f"{loop.prompt} {seconds}", "model": "retab-small"})
         loop.edit("Read on.")
         page = loop.tries()._repr_html_()
-    heads = re.findall(r'rv-moment[^"]*"><b>([^<]*)</b>', page)
+    heads = re.findall(r"rv-moment[^>]*><b>([^<]*)</b>", page)
     assert len({*heads}) == 5
     assert [each for each in heads if re.search(r"\d\d:\d\d:20$", each)]
     assert "model: retab-small" in page
