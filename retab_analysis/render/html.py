@@ -136,7 +136,8 @@ class PageWriter:
         if self.is_open is False:
             return
         yield self.put("actions", "div", self.actions(), class_="rv-actions")
-        yield self.put("chips", "div", self._counts(), class_="rv-chips")
+        if self.shown.name:
+            yield self.put("chips", "div", self._counts(), class_="rv-chips")
         yield tag("div", class_="rv-found")
         yield self.put("body", "div", *self._body(), class_="rv-body")
         yield self.put("runs", "span", write_titles(self.shown.runs), hidden=True)
@@ -151,7 +152,7 @@ class PageWriter:
         role = {"role": "heading", "aria_level": self.level, "class_": "rv-head"}
         yield self.put("line", "div", write_heading(head.heading), **role)
         yield self.put("now", "div", write_now(head.line, head.status, head.seen))
-        if self.shown.counts or self.shown.name:
+        if self.shown.name:
             yield self.put("bar", "div", _write_bar(self.shown.counts))
             yield self.put("far", "div", _write_far(head.far))
 
@@ -469,22 +470,25 @@ def _write_try_cell(cell: Cell, column: TableColumn, below: Html | None) -> Html
 
 def _write_plain_table(table: DocumentTable) -> Html:
     """Rows that do not open, under their own titles."""
-    heads = (tag("span", each.title) for each in table.columns)
-    head = tag("div", tag("span"), *heads, class_="rv-heads")
+    heads = (tag("span", each.title, role="columnheader") for each in table.columns)
+    head = tag("div", tag("span", role="cell"), *heads, class_="rv-heads", role="row")
     rows = (
-        tag("div", *_write_plain_row(row, table), class_="rv-row") for row in table.rows[:PASSING]
+        tag("div", *_write_plain_row(row, table), class_="rv-row", role="row")
+        for row in table.rows[:PASSING]
     )
     wide = (_WIDE.get(each.key, "minmax(0,1fr)") for each in table.columns)
     cols = f"--cols:42px {' '.join(wide)}"
     left = len(table.rows) - PASSING
     more = tag("p", f"… and {left:,} more", class_="rv-none") if left > 0 else None
-    return markup.join(tag("div", head, *rows, class_="rv-table rv-plain", style=cols), more)
+    return markup.join(
+        tag("div", head, *rows, class_="rv-table rv-plain", role="table", style=cols), more
+    )
 
 
 def _write_plain_row(row: Row, table: DocumentTable) -> Iterator[Html]:
-    yield tag("span", write_sign(row) if row.sign else None, class_="c")
+    yield tag("span", write_sign(row) if row.sign else None, class_="c", role="cell")
     for cell, column in zip(row.cells, table.columns, strict=True):
-        yield markup.join(" ", tag("span", write_cell(cell, column.title), class_="c"))
+        yield markup.join(" ", tag("span", write_cell(cell, column.title), class_="c", role="cell"))
 
 
 def write_sign(row: Row) -> Html:

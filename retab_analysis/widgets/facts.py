@@ -296,7 +296,7 @@ class Facts:
         """What is known, and the evals of the checked runs that have no result yet."""
         counts = tuple(self.counts)
         told = replace(self._shown, head=self.head, notes=self.notes, counts=counts)
-        return replace(told, name=self.state.workflow_id)
+        return replace(told, name=self.state.workflow_id or "evals")
 
     @cached_property
     def _shown(self) -> Document:
