@@ -105,16 +105,14 @@ class Overview(Shown, called="overview"):
         return str(head_up(self._seen))
 
     def _document(self, door: Door) -> Document:
-        more = list[Part]()
-        if self.workflow is None:
-            for workflow_id in self.frame["workflow_id"].head(1):
-                code = Span(f"ra.overview({workflow_id!r})", "code")
-                more.append(Note(write_line(code, " lists the evals of one that do not pass")))
-        elif not self.frame.is_empty():
-            rows = tuple(map(_make_eval_row, self.frame.iter_rows(named=True)))
-            code = Span(f"ra.check({self.workflow['workflow_id'].item()!r})", "code")
-            more.append(DocumentTable(_EVAL_COLUMNS, rows))
-            more.append(Note(write_line(code, " shows the edit, and what each eval got")))
+        more, does = list[Part](), " lists the evals of one that do not pass"
+        called, rows = "overview", self.frame.rows(named=True)
+        if self.workflow is not None:
+            more += [DocumentTable(_EVAL_COLUMNS, tuple(map(_make_eval_row, rows)))] if rows else []
+            called, does = "check", " shows the edit, and what each eval got"
+        if rows and door.passing:
+            code = Span(f"ra.{called}({self._seen[0].told['workflow_id']!r})", "code")
+            more.append(Note(write_line(code, does)))
         more += [Note(write_line(each)) for each in self._notes]
         return make_board(self._seen, self._span, door, more)
 

@@ -148,7 +148,7 @@ def test_earlier_runs_are_read_in_a_whole_world(
         capsys.readouterr()
         # One of them was never run.
         assert main(["overview", "--archive", ARCHIVE], session) == 0
-    assert "wf_untitled" in capsys.readouterr().out
+    assert "Untitled Workflow" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("named", ["option", "environment"])
