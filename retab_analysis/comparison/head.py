@@ -90,8 +90,7 @@ def _say_judges(facts: VerdictFacts) -> Iterator[str]:
         named, others = judges[:_NAMED], judges[_NAMED:]
         told = [f"{say_moment(its.began, year) or its.run_id} ({its.evals})" for its in named]
         told[0] = f"{told[0][:-1]} {'eval' if named[0].evals == 1 else 'evals'})"
-        more = f"{len(others)} more ({sum(each.evals for each in others)})"
-        told += [more] if others else []
+        told += [f"{len(others)} more ({sum(each.evals for each in others)})"] * bool(others)
         none = f"; {left} not judged" if left else ""
         yield f"judged by the runs of {', '.join(told[:-1])} and {told[-1]}{none}"
     if facts.is_first:
