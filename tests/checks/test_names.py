@@ -191,7 +191,7 @@ def test_129_two_edits_with_a_run_between_have_two_names_in_every_door(
             typed += [f"{number} of extract", name.rpartition(" ")[2]] if at != 1 else []
             before = {str(api.check(baseline=each)).splitlines()[1] for each in typed}
             assert len(before) == 1, typed
-            assert f"the {name} → " in before.pop()
+            assert f" against the {name} · " in before.pop()
             prompts = {tries.prompt(each) for each in typed}
             assert prompts == {f"Prompt {'CBA'[at]}"}
             for each in typed:

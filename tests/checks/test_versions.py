@@ -117,7 +117,8 @@ def test_a_result_counts_for_its_code_whatever_run_it_is_of() -> None:
         made = api.check(baseline="v1", candidate="v2")
     row = made.evals.filter(eval_id="total")
     assert row.select("baseline_n", "candidate_n").row(0) == (V1 + 1, V2 + 2)
-    assert "v1 → v2 · 6 and 5 runs" in str(made)
+    assert "v2 by 5 runs" in str(made)
+    assert "v1 by 6 runs" in str(made)
     sides = inside(made).sides
     assert sides.candidate.join(sides.baseline, on="result_id", how="semi").is_empty()
 
@@ -274,7 +275,7 @@ def test_versions_are_called_as_people_call_them(
     with world("PPP", codes="AAAAABBC") as api:
         made = api.check(baseline=baseline, candidate=candidate)
     assert " from {} to {}".format(*names) in made.headline
-    whole = "{} → {} · ".format(*names).replace("8 Apr", "8 Apr 09:00")
+    whole = "{1} against {0} · ".format(*names).replace("8 Apr", "8 Apr 09:00")
     assert whole in str(made), "the context has the whole name"
 
 
