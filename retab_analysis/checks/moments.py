@@ -32,6 +32,8 @@ from retab_analysis.vocabulary import DRAFT, say_day
 
 PREVIOUS = "previous"
 _NUMBER = re.compile(r"[vV]?([0-9]{1,9})")
+_SPOKEN = re.compile(r"\S[ :]\S")
+"""Names that are made of words, or times; no id is."""
 _DAY = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}")
 _MOST_GRAPHS = 6
 
@@ -72,7 +74,7 @@ def find_moment(name: str, asked: object, source: Source, runs: pl.DataFrame) ->
     ran = runs.filter(pl.col("workflow_version_id") == asked)["created_at"]
     if len(ran):
         return Moment(asked, "run id", ran.max(), asked)  # type: ignore[arg-type]
-    return None if number is not None else _find_named(name, asked, source, runs)
+    return _find_named(name, asked, source, runs) if _SPOKEN.search(word) else None
 
 
 def _find_named(name: str, asked: str, source: Source, runs: pl.DataFrame) -> Moment | None:

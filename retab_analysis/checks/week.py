@@ -273,7 +273,8 @@ def sum_up_all(
     if unsure := codes.count(2):
         return Heading("?", "doubt", f"{flows}: {unsure} undecided", f", nothing {BROKE}{rest}")
     if not codes:
-        return Heading("○", "other", f"{flows}: nothing to judge yet", rest)
+        said = f"{flows}: nothing to judge yet" if total else "There is no workflow"
+        return Heading("○", "other", said, rest)
     sign: tuple[str, Tone] = ("?", "doubt") if unread else ("✓", "good")
     return Heading(*sign, f"{flows}: nothing {BROKE}", rest)
 
