@@ -23,16 +23,18 @@ def write_trend(trend: Trend) -> Html:
     lines = [
         tag("line", class_="g", x1=0, x2=_WIDE, y1=y(rate), y2=y(rate)) for rate in (1, _LOWEST)
     ]
-    lines += [tag("line", class_="ed", x1=x(at), x2=x(at), y1=0, y2=_HIGH) for at in trend.edits]
     lines += [
-        tag("rect", class_="ou", x=f"{float(x(at)) - 3:.1f}", y=_HIGH - 6, width=6, height=6)
+        tag("line", class_="rtd-edit", x1=x(at), x2=x(at), y1=0, y2=_HIGH) for at in trend.edits
+    ]
+    lines += [
+        tag("rect", class_="rtd-out", x=f"{float(x(at)) - 3:.1f}", y=_HIGH - 6, width=6, height=6)
         for at in trend.outages
     ]
     if trend.points:
         points = " ".join(f"{x(at)},{y(rate)}" for at, rate in trend.points)
         lines.append(tag("polyline", class_="l", points=points))
         at, rate = trend.points[-1]
-        lines.append(tag("circle", class_=f"end {trend.tone}", cx=x(at), cy=y(rate), r=3.2))
+        lines.append(tag("circle", class_=f"rtd-end rtd-{trend.tone}", cx=x(at), cy=y(rate), r=3.2))
     size = {"viewBox": f"0 0 {_WIDE} {_HIGH}", "width": _WIDE, "height": _HIGH}
     size["preserveAspectRatio"] = "xMinYMid"  # in a wide cell it begins below its name
     return tag("svg", *lines, role="img", aria_label=trend.said, class_="rtd-trend", **size)
