@@ -12,7 +12,7 @@ import polars as pl
 
 from retab_analysis.arguments import find_nearest, read_moment
 from retab_analysis.checks.source import Source
-from retab_analysis.comparison.since import CURRENT, Since, find_since, list_moments
+from retab_analysis.comparison.since import CURRENT, Known, Since, find_since, list_moments
 from retab_analysis.errors import ConfigError, RetabAnalysisError, list_some
 from retab_analysis.evidence.names import Edit, find_edits, list_edits, make_name
 from retab_analysis.evidence.timeline import Timeline, list_histories
@@ -136,7 +136,7 @@ def read_since(client: Client, workflow_id: str, asked: str) -> Since:
     """The moment of a gate, as ``Comparison.gate`` reads it, before there is a comparison."""
     source, today = Source(client, workflow_id), client.api_time
 
-    def list_named() -> Mapping[str, datetime]:
+    def list_named() -> Known:
         runs = read_newest_runs(client, workflow_id, limit=PAGE_SIZE)
         versions, its = list_publications(source), runs.select("run_id", "created_at")
         return list_moments(versions, list_known_edits(source), its)
@@ -146,7 +146,7 @@ def read_since(client: Client, workflow_id: str, asked: str) -> Since:
     except ConfigError:
         with contextlib.suppress(RetabAnalysisError):  # an older run
             at = fetch_run(asked, client=client)["created_at"].item()
-            return find_since(asked, lambda: {asked: at}, today.date())
+            return find_since(asked, lambda: ({asked: at}, ()), today.date())
         raise
 
 

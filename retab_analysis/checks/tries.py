@@ -16,7 +16,7 @@ from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.moments import read_eras
 from retab_analysis.checks.source import Source
 from retab_analysis.checks.verdict import Memory, Question, make_verdict
-from retab_analysis.comparison.breaks import Break, name_try, say_breaks
+from retab_analysis.comparison.breaks import list_breaks, name_try, say_breaks
 from retab_analysis.comparison.comparison import Compared, inside
 from retab_analysis.comparison.config_changes import BlockConfigs
 from retab_analysis.comparison.detail import BROKE, find_day, list_differences
@@ -140,10 +140,10 @@ class _Shown:
 
     def _since(self) -> str:
         still = [each for each in self.broken if each.id in self.tries[-1].of]
-        if not find_day(still, self.year) or any(each.cause != "edit" for each in still):
+        breaks = list_breaks(still, {self.block: self.tries})
+        if not find_day(still, self.year) or [each.cause for each in breaks] != ["edit"]:
             return ""
-        edit = [Break("edit", tuple(still))]
-        return f"; they are broken{say_breaks(edit, self.year, is_new=False, is_short=True)}"
+        return f"; they are broken{say_breaks(breaks, self.year, is_new=False, is_short=True)}"
 
     def tell(self, values: bool) -> TriesInWords:
         broken = frozenset(each.id for each in self.broken)

@@ -211,11 +211,11 @@ def make_board(seen: Sequence[Seen], span: Periods, door: Door, more: Sequence[P
     head = Head(
         head_up(seen),
         context,
-        count_noun(len(rows), "workflow"),
+        badge,
         badge,
         tone,
         seen=as_of,
-        judged=write_line(_say_news(seen, span)),
+        judged=write_line(_say_news(seen, span) if seen else ""),
     )
     length, last = _say_length(span), name_failing(seen)
     days = f"{_say_day(span.starts[0])} to {_say_day(span.end, last=True)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import NamedTuple, cast
 
@@ -13,7 +13,7 @@ from retab_analysis.arguments import When, find_named, naming, read_moment, sugg
 from retab_analysis.comparison.detail import BROKE
 from retab_analysis.comparison.sides import Sides
 from retab_analysis.errors import ConfigError
-from retab_analysis.evidence.names import Edit
+from retab_analysis.evidence.names import Edit, find_edits
 from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.vocabulary import BROKEN, MOMENT, say_day
@@ -21,8 +21,12 @@ from retab_analysis.vocabulary import BROKEN, MOMENT, say_day
 CURRENT = ("published", "production", "live", "latest")
 """The names of the version that is published now."""
 _NUMBER = re.compile(r"[vV]?([0-9]{1,9})")
-_NAME = re.compile(r"v[0-9]|edit of |try ")
+_NAME = re.compile(r"v[0-9]|edit of ")
 _EXPECTED = "a date or time such as '2026-12-01', an age such as '7d', a version, an edit or a run"
+
+
+Known = tuple[Mapping[str, datetime], Sequence[Edit]]
+"""Moments by their names, and the edits among them, which have further forms."""
 
 
 class Since(NamedTuple):
@@ -46,7 +50,7 @@ class Since(NamedTuple):
         return f"{' and '.join(filter(None, (broke, erred)))} before {self.said}: not counted"
 
 
-def find_since(asked: object, list_known: Callable[[], Mapping[str, datetime]], now: date) -> Since:
+def find_since(asked: object, list_known: Callable[[], Known], now: date) -> Since:
     """The moment that an argument names; a date is the beginning of its day.
 
     ``list_known`` gives the names of versions, edits and runs. It is called only if the argument is
@@ -61,9 +65,12 @@ def find_since(asked: object, list_known: Callable[[], Mapping[str, datetime]], 
         except ConfigError:
             if not isinstance(asked, str):
                 raise
-            known, number = list_known(), _NUMBER.fullmatch(text)
+            (known, edits), number = list_known(), _NUMBER.fullmatch(text)
             word = f"v{int(number[1])}" if number else text
-            found = find_named("moment", word, dict.fromkeys(known), parts=True)
+            is_whole = number is not None or word in known
+            fitting = () if is_whole else {each.edit.text for each in find_edits(text, edits)}
+            asked_for = next(iter(fitting)) if len(fitting) == 1 else word
+            found = find_named("moment", asked_for, dict.fromkeys(known), parts=True)
             if found is None:
                 named = dict.fromkeys(filter(_NAME.match, known))
                 told = f"since must be {_EXPECTED}, got {asked[:80]!r}; {suggest(text, named)}"
@@ -80,9 +87,7 @@ def find_since(asked: object, list_known: Callable[[], Mapping[str, datetime]], 
         return Since(at, one_line(said, 40), text)
 
 
-def list_moments(
-    versions: pl.DataFrame | None, edits: Iterable[Edit], runs: pl.DataFrame
-) -> dict[str, datetime]:
+def list_moments(versions: pl.DataFrame | None, edits: Sequence[Edit], runs: pl.DataFrame) -> Known:
     """The names of versions (a VERSIONS frame), of edits and of runs.
 
     ``runs`` has two columns: an id, and when the run was created.
@@ -93,14 +98,11 @@ def list_moments(
         called = [f"v{row['version']}"] if row["version"] is not None else []
         called += [row["workflow_version_id"], *(CURRENT if row["is_current"] else ())]
         found |= {each: row["published_at"] for each in called if each is not None}
-    for each in edits:
-        found[each.edit.text] = each.era.first
-        if each.era.number is not None:
-            found[f"try {each.era.number} of {each.label}"] = each.era.first
-    return {**found, **dict(runs.drop_nulls().iter_rows())}
+    found |= {each.edit.text: each.era.first for each in edits}
+    return {**found, **dict(runs.drop_nulls().iter_rows())}, edits
 
 
-def list_known(sides: Sides) -> dict[str, datetime]:
+def list_known(sides: Sides) -> Known:
     """The names of moments that the two sides of a comparison know."""
     told, plan = sides.around.told, sides.read.plan
     edits = [] if told is None else told.edits

@@ -99,8 +99,8 @@ class Edit(NamedTuple):
             (say_day(at, at.year), f"{say_day(at)}"),
             (self.edit.time, f"{at:%H:%M:%S}"),
         )
-        found = {self.edit.time, *(f"v{each}" for each in self.era.versions)}
-        for moment in {f"{day} {time}" for day in days for time in times}:
+        found = {f"v{each}" for each in self.era.versions}
+        for moment in {*times, *(f"{day} {time}" for day in days for time in times)}:
             named = (moment, *(f"{each} of {moment}" for each in ("edit", self.label, self.block)))
             found.update(named)
         if number is not None:
