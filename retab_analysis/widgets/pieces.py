@@ -26,13 +26,15 @@ from retab_analysis.render.html import (
     write_heading,
     write_now,
 )
-from retab_analysis.widgets.facts import BROKE, Facts
 from retab_analysis.widgets.state import COMPARING, WATCHED
+from retab_analysis.widgets.state_in_words import BROKE, StateInWords
 
 Pieces = dict[str, Html]
 
 
-def render_view(views: Mapping[str, Facts], opened: str, several: Head | None = None) -> Pieces:
+def render_view(
+    views: Mapping[str, StateInWords], opened: str, several: Head | None = None
+) -> Pieces:
     """All pieces by name, the outermost is ``root``; ``opened`` names one of several views."""
     slots = [
         tag(
@@ -55,7 +57,7 @@ def render_view(views: Mapping[str, Facts], opened: str, several: Head | None = 
 
 
 def render_still(
-    views: Mapping[str, Facts],
+    views: Mapping[str, StateInWords],
     opened: str,
     several: Head | None = None,
     token: str | None = None,
@@ -92,7 +94,7 @@ class _LiveWriter(PageWriter):
 
     is_live = True
 
-    def __init__(self, number: str, facts: Facts, *, is_open: bool | None) -> None:
+    def __init__(self, number: str, facts: StateInWords, *, is_open: bool | None) -> None:
         super().__init__(facts.show(is_open), is_open=is_open)
         self.number, self.facts = number, facts
         self.pieces: Pieces = {}

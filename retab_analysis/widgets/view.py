@@ -33,9 +33,9 @@ from retab_analysis.progress import in_kernel, say
 from retab_analysis.render.document import Head, list_rows, plain
 from retab_analysis.schema import COMPARISON
 from retab_analysis.transport import Client
-from retab_analysis.widgets.facts import Facts, list_news, rank, say_status, sum_up
 from retab_analysis.widgets.pieces import Pieces, render_still, render_view
 from retab_analysis.widgets.state import COMPARING, Preview, ViewState, WorkflowLook, apply_event
+from retab_analysis.widgets.state_in_words import StateInWords, list_news, rank, say_status, sum_up
 from retab_analysis.widgets.stream import Stream, describe_error, follow_as, run_beside
 from retab_analysis.widgets.watched_runs import WatchedRuns
 
@@ -217,7 +217,7 @@ class View(Guided, called="view"):
         self._lock = threading.RLock()
         # By when they were first known; this place is the name of a workflow on the page.
         self._states = {each: self._new_state(each) for each in stream.followed}
-        self._facts: dict[tuple[str, bool], Facts] = {}
+        self._facts: dict[tuple[str, bool], StateInWords] = {}
         self._order, self._open_view, self._was_opened = [*self._states], "", False
         self._on_update: list[Callback] = []
         # The thread must not keep the view alive: a view without references stops watching.
@@ -402,7 +402,7 @@ class View(Guided, called="view"):
 
     # Showing
 
-    def _tell(self, workflow_id: str, *, values: bool | None = None) -> Facts:
+    def _tell(self, workflow_id: str, *, values: bool | None = None) -> StateInWords:
         """A workflow in words, made anew only after a change."""
         state = self._states.get(workflow_id) or ViewState(workflow_id)
         if values is not None and values != state.values:
@@ -412,15 +412,15 @@ class View(Guided, called="view"):
         if known is not None and known.is_of(state):
             known.state = state
             return known
-        made = self._facts[key] = Facts(state, None if known is None else known.judged)
+        made = self._facts[key] = StateInWords(state, None if known is None else known.judged)
         return made
 
-    def _list_views(self, *, values: bool | None = None) -> tuple[dict[str, Facts], str]:
+    def _list_views(self, *, values: bool | None = None) -> tuple[dict[str, StateInWords], str]:
         """The workflows as they stand on the page, by their names there; and the open one."""
         known = [*self._states]
         views = {str(known.index(each)): self._tell(each, values=values) for each in self._order}
         opened = str(known.index(self._open_view)) if self._open_view else ""
-        return views or {"0": Facts(ViewState(""), None)}, opened
+        return views or {"0": StateInWords(ViewState(""), None)}, opened
 
     def _render(self, *, values: bool | None = None) -> Pieces:
         with self._lock:
@@ -452,7 +452,7 @@ class View(Guided, called="view"):
             if len(told) == 1:
                 return told[0].to_text()
             if (above := self._sum_up()) is None:
-                return Facts(ViewState(""), None).to_text()
+                return StateInWords(ViewState(""), None).to_text()
             lines = [str(above.heading), " · ".join(filter(None, (plain(above.line), above.seen)))]
             for each in told:
                 head = each.head

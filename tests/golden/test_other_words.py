@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from support.doors import ask_command_line
 from support.edited import TABLE
-from support.inside import Facts, ViewState, WorkflowLook, document, errors, render_view
+from support.inside import StateInWords, ViewState, WorkflowLook, document, errors, render_view
 from support.lettered_api import FLOW
 from support.situations import SITUATIONS
 
@@ -56,7 +56,7 @@ def replace_words(patch: pytest.MonkeyPatch) -> None:
 def look(made: Any, checked: pl.DataFrame) -> list[Any]:
     """What a page shows of a verdict beside words: counts, and the rows that each filter leaves."""
     known = ViewState(FLOW, WorkflowLook(comparison=made, checked=checked, phase="ended"))
-    facts = Facts(known, None)
+    facts = StateInWords(known, None)
     counts = [(each.key, each.number, each.tone) for each in facts.counts]
     page = "".join(render_view({"0": facts}, "0").values())
     rows = re.findall(r'data-key="([^"]*)" class="rv-row" data-kind="([^"]*)"', page)

@@ -13,8 +13,8 @@ from support.inside import (
     SCRIPT,
     STYLE,
     Door,
-    Facts,
     Preview,
+    StateInWords,
     View,
     ViewState,
     WorkflowLook,
@@ -31,18 +31,18 @@ import retab_analysis as ra
 HOSTILE = "<img src=x onerror=alert(1)>\"'& $x_$ \\(a\\) @me #1 _b_ \u202ecod.exe"
 
 
-def facts_of(view: View) -> Facts:
+def facts_of(view: View) -> StateInWords:
     return view._tell(view._shown_id)
 
 
-def with_state(view: View, **changes: Any) -> Facts:
+def with_state(view: View, **changes: Any) -> StateInWords:
     """What is told of a view's state with something changed, also of its last look."""
     looked = {each: changes.pop(each) for each in [*changes] if hasattr(view.state.look, each)}
     state = replace(view.state, look=replace(view.state.look, **looked), **changes)
-    return Facts(state, facts_of(view).judged)
+    return StateInWords(state, facts_of(view).judged)
 
 
-def pieces(facts: Facts) -> dict[str, str]:
+def pieces(facts: StateInWords) -> dict[str, str]:
     return dict(render_view({"0": facts}, ""))
 
 
@@ -143,9 +143,9 @@ def test_the_only_thing_that_is_read_out_is_how_many_broke(view: View) -> None:
 
 
 def test_without_a_comparison_it_says_what_it_does() -> None:
-    reading = pieces(Facts(ViewState("wf_a"), None))
+    reading = pieces(StateInWords(ViewState("wf_a"), None))
     assert "Reading the runs and their results" in text(compose(reading))
-    failed = Facts(ViewState("wf_a", WorkflowLook(phase="failed", trouble="x" * 300)), None)
+    failed = StateInWords(ViewState("wf_a", WorkflowLook(phase="failed", trouble="x" * 300)), None)
     assert failed.heading.sign == "‼"
     assert len(str(failed.heading)) <= 100
     assert "x" * 300 in text(compose(pieces(failed))), "all of it stands below"
@@ -164,7 +164,7 @@ def test_a_run_that_could_not_run_says_why_first() -> None:
 # Actions
 
 
-def right(facts: Facts) -> str:
+def right(facts: StateInWords) -> str:
     """What stands at the right end of the actions."""
     return text(pieces(facts)["0:actions"].partition('"rv-ask"')[2].partition(">")[2])
 
@@ -232,7 +232,7 @@ def test_the_matrix_has_the_newest_thirty_runs_and_says_what_each_was() -> None:
         assert 'class="f x"' in row
         assert 'class="p" style="--k:13"' in row, "alike neighbours are one element"
         assert "title=" not in row.partition("rv-m")[2], "the script makes it from the column's"
-        hidden = Facts(replace(view.state, values=False), None).document
+        hidden = StateInWords(replace(view.state, values=False), None).document
         assert len(hidden.runs[-1].about.splitlines()) == 2
 
 
@@ -452,7 +452,7 @@ def test_values_are_hidden_where_asked() -> None:
     with LetteredApi({"a": "PPPF", **alike(2, "PPPP")}, codes="AAAB") as api:
         view = shown_of(api)
         shown = below(view, "a")
-        hidden = compose(pieces(Facts(replace(view.state, values=False), None)))
+        hidden = compose(pieces(StateInWords(replace(view.state, values=False), None)))
     assert "two red" in shown
     assert "two red" not in hidden
     assert "red apples" not in hidden

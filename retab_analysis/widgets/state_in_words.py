@@ -94,7 +94,7 @@ class Judgement:
         self.written: dict[str, tuple[object, Html]] = {}  # of rows, by the names of pieces
 
 
-class Facts:
+class StateInWords:
     """A state in words; ``judged`` is its comparison in words, if that was made before."""
 
     def __init__(self, state: ViewState, judged: Judgement | None) -> None:
@@ -396,7 +396,7 @@ class Facts:
         return to_text(self.document, width)
 
 
-def rank(facts: Facts) -> tuple[int, ...]:
+def rank(facts: StateInWords) -> tuple[int, ...]:
     """The place of a workflow: the worst first, then those that are read, then the others."""
     if facts.judged is None:
         return (2 if facts.look.phase == "failed" else 1), 0, 0, 0
@@ -404,7 +404,7 @@ def rank(facts: Facts) -> tuple[int, ...]:
     return 0, -facts.count(BROKE), -doubts, -facts.judged.gate.exit_code
 
 
-def sum_up(told: Sequence[Facts]) -> Heading:
+def sum_up(told: Sequence[StateInWords]) -> Heading:
     """The headline of several workflows."""
     codes = [each.judged.gate.exit_code for each in told if each.judged is not None]
     others = [each.look for each in told if each.judged is None]
@@ -431,7 +431,7 @@ def _find_changes(
     return mark_changes(compare_blocks(*sides)) if is_known else ()
 
 
-def list_news(facts: Facts, said: set[tuple[str, str]], *, values: bool) -> Iterator[str]:
+def list_news(facts: StateInWords, said: set[tuple[str, str]], *, values: bool) -> Iterator[str]:
     """A line for each eval whose word is news and not in ``said`` yet.
 
     While runs go on, these are the evals that do something else than is known of them.
