@@ -58,8 +58,9 @@ ALSO_IN = {"msgspec": {"decode", "schema", "transport", "evidence", "comparison"
 # A block's fingerprint tells its code; the timeline alone compares it. The sandbox makes it.
 OF_FINGERPRINTS = ("BLOCK_CODE", "block_execution_fingerprint", "_block_fingerprint")
 NAME_FINGERPRINTS = {
-    *("analysis/history.py", "cli/assumptions.py", "cli/facts.toml", "evidence/presence.py"),
-    *("evidence/saved_evals.py", "evidence/timeline.py", "schema/tables.py", "vocabulary.py"),
+    *("analysis/history.py", "cli/assumptions.py", "cli/facts.toml", "evidence/cells.py"),
+    *("evidence/presence.py", "evidence/saved_evals.py", "evidence/timeline.py"),
+    *("schema/tables.py", "vocabulary.py"),
     "wire.py",
 }
 

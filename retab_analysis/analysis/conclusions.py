@@ -40,7 +40,7 @@ def conclude(results: pl.DataFrame, evals: pl.DataFrame | None) -> Told:
     saved = _make_saved(dated) if evals is None else evals
     runs = _describe_runs(dated)
     timeline = Timeline.make(dated, saved)
-    placed = place_results(timeline.results, runs, saved)
+    placed = place_results(timeline, runs)
     now, earlier = (placed.filter(place=place) for place in ("candidate", "earlier"))
     remembered = remember_passes(earlier, now, saved, now.select(MOMENT.min()).item())
     due = runs.filter("is_terminal", pl.col("scope") != "eval")

@@ -117,8 +117,8 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now
     saved, facts, going = source.saved, _describe_runs(plan.read), _list_going(plan, source)
     named = frozenset() if plan.follow else frozenset(plan.candidate.runs["run_id"])
     # Results of a run that goes on judge nothing, unless you asked for that run.
-    judged = timeline.results.filter(~is_baseline).join(going, on="run_id", how="anti")
-    placed = place_results(judged, facts, saved, named)
+    aside = [*going["run_id"], *(() if against is None else against.runs["run_id"])]
+    placed = place_results(timeline, facts, named, aside)
     now, earlier, tried = (
         placed.filter(place=each).drop("place") for each in ("candidate", "earlier", "tried")
     )
@@ -281,19 +281,17 @@ def _say_against(plan: ReadingPlan) -> str:
 
 def _note_reverted(placed: pl.DataFrame, source: Source) -> list[str]:
     known = placed.drop_nulls(("code", "run_created_at")).filter(pl.col("run_scope") != "eval")
-    codes = known.group_by("block_id", "place", "run_id").agg(
-        pl.col("code").first(), pl.col("run_created_at").first().alias("at")
-    )
-    notes = []
-    its = codes.sort("block_id", "at", "run_id").partition_by("block_id", as_dict=True)
+    cells = known.unique(("block_id", "place", "run_id"), keep="first", maintain_order=True)
+    notes, ordered = [], cells.sort("block_id", "run_created_at", "run_id")
+    its = ordered.partition_by("block_id", as_dict=True)
     for (block,), rows in its.items():
         now, before = (rows.filter(place=place) for place in ("candidate", "earlier"))
         again = before.filter(pl.col("code").is_in(now["code"].tail(1).implode()))
         if again.height and again["run_id"][-1] != before["run_id"][-1]:
-            name = Edits(again, labels=source.labels).name(block)
+            name = Edits(again.select("block_id"), labels=source.labels).name(block)
             notes.append(
                 f"Block {name} is on older code than in the run before: its code of "
-                f"{again['at'][-1]:%-d %b %Y}."
+                f"{again['run_created_at'][-1]:%-d %b %Y}."
             )
     return notes
 

@@ -164,13 +164,10 @@ def _find_words(
     for eval_id, block in saved.select("eval_id", "block_id").iter_rows():
         if block not in told:
             continue
-        if told.get(block) == "same":
+        is_there = eval_id in ran_before and (not is_past or eval_id in runs_now)
+        if told[block] == "same":
             words[eval_id] = "same_code"
-        elif (
-            told.get(block) == "unknown"
-            or eval_id not in ran_before
-            or (is_past and eval_id not in runs_now)
-        ):
+        elif told[block] == "unknown" or not is_there:
             words[eval_id] = "not_comparable"
     return words
 

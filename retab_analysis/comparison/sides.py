@@ -78,9 +78,7 @@ class ReadRuns:
     is_list_whole: bool = True  # False if the API still has one of these
     waiting: tuple[int, int] = (0, 0)  # how many results are still to come, of how many
     newer: tuple[NewerRun, ...] = ()
-    could_not_run: bool = (
-        False  # whether the checked run ended in an error itself, and results lack
-    )
+    could_not_run: bool = False  # whether the checked run ended in an error, and results lack
     named: Name | None = None  # the checked version, if it was asked for
     versions: tuple[Name, ...] = ()  # of both sides, if these are versions
     others: tuple[str, ...] = ()  # blocks whose checked code is not known to be the draft's

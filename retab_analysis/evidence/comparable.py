@@ -31,6 +31,7 @@ from operator import attrgetter
 import numpy as np
 import polars as pl
 
+from retab_analysis.evidence.cells import common
 from retab_analysis.evidence.inference import Histories
 from retab_analysis.evidence.rates import EDITED, SAME, UNKNOWN, Bools, Ints
 from retab_analysis.evidence.timeline import OF_CODES, mark_codes, may_be_same
@@ -257,12 +258,6 @@ def _describe_runs(table: pl.DataFrame) -> pl.DataFrame:
         is_whole=pl.coalesce(scope == "workflow", most),
         outage=outage.over("run"),
     )
-
-
-def common(codes: pl.Expr) -> pl.Expr:
-    """The one code of some results; null if they have different ones."""
-    known = codes.drop_nulls()
-    return pl.when(known.n_unique() == 1).then(known.first()).alias("code")
 
 
 def _list_cells(table: pl.DataFrame) -> list[_Cell]:

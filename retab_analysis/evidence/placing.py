@@ -12,110 +12,81 @@ is earlier evidence, at the moment just before that row, and never a mend.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from operator import attrgetter
+from typing import Literal
 
 import polars as pl
-from msgspec import Struct
 
-from retab_analysis.evidence.comparable import OPEN, common
-from retab_analysis.evidence.timeline import may_be_same
-from retab_analysis.vocabulary import DECIDED
+from retab_analysis.evidence.cells import BlockInRun, common, is_after, own_block
+from retab_analysis.evidence.comparable import MOMENT_TYPE, OPEN
+from retab_analysis.evidence.timeline import Timeline, may_be_same
 
 _TICK = timedelta(microseconds=1)
 
 Place = Literal["candidate", "earlier", "tried"]
 
 
-class _Placed(NamedTuple):
-    """The place of a run of a block; or of one eval in it, where that differs."""
-
-    run_id: str | None
-    block: str | None
-    eval_id: str | None
-    place: Place
-    moved_to: datetime | None = None
-
-
-_PLACED = pl.Schema(
-    dict.fromkeys(_Placed._fields, pl.String()) | {"moved_to": pl.Datetime("us", "UTC")}
-)
-
-
-class _BlockRun(Struct, frozen=True, gc=False):
-    """A block in a run: its results, and the facts of the run."""
-
-    run_id: str | None
-    block: str | None
-    code: str | None
-    is_present: bool
-    decided: int
-    ended: list[str]  # evals with an outcome or an error
-    had: list[str]  # evals with a result
-    created_at: datetime | None
-    ended_at: datetime | None
-    scope: str
-    is_completed: bool
-    stands: bool
-
-    def is_after(self, other: _BlockRun) -> bool:
-        return _is_after(self.created_at, other.created_at)
+_Places = list[tuple[Place, datetime | None]]
+"""The place of each cell of a block, and the moment to which it is moved."""
 
 
 def place_results(
-    results: pl.DataFrame,
+    timeline: Timeline,
     runs: pl.DataFrame,
-    saved: pl.DataFrame,
     named: frozenset[str] = frozenset(),
+    aside: Collection[str] = (),
 ) -> pl.DataFrame:
-    """Add ``place``: ``candidate``, ``earlier``, or ``tried``, which judges nothing.
+    """The results with ``place``: ``candidate``, ``earlier``, or ``tried``, which judges nothing.
 
-    ``results`` are those of a timeline. ``runs`` have ``run_id, created_at, ended_at, scope,
-    is_completed, stands``. With ``named`` runs, the candidate's side are these and the runs of
-    single evals that their rows take.
+    ``runs`` have ``run_id, created_at, ended_at, scope, is_completed, stands``; those ``aside``
+    have no place. With ``named`` runs, the candidate's side are these and the runs of single evals
+    that their rows take.
     """
-    block_of = dict(saved.select("eval_id", "block_id").iter_rows())
-    sizes = Counter(block_of.values())
-    own = pl.col("eval_id").replace_strict(block_of, default=None, return_dtype=pl.String)
-    placed = results.with_columns(block=pl.coalesce(own, "block_id"))
-    is_own = pl.col("block_id").eq_missing(pl.col("block"))
-    state, evals = pl.col("state"), pl.col("eval_id")
-    cells = placed.group_by("block", "run_id").agg(
-        common(pl.col("code").filter(is_own)),
-        pl.col("on_code").is_in(("is_now", "may_be")).any().alias("is_present"),
-        evals.filter(state.is_in(DECIDED)).n_unique().alias("decided"),
-        evals.filter(state.is_in((*DECIDED, "error"))).unique().alias("ended"),
-        evals.unique().alias("had"),
+    saved, is_aside = timeline.definitions.saved, pl.col("run_id").is_in([*aside]).fill_null(False)
+    results = timeline.results.filter(~is_aside)
+    sizes, places = Counter(saved["block_id"]), _Places()
+    ran = timeline.cells.filter(~is_aside).group_by("block", "run_id")
+    cells = ran.agg(
+        common(pl.col("code")).fill_null(""),
+        pl.col("began").min(),
+        pl.col("is_present").any(),
+        pl.col("decided").sum(),
+        pl.col("ended", "had").list.explode().drop_nulls().unique(),
     )
-    known = cells.join(runs, on="run_id").sort("created_at", "run_id", nulls_last=False)
-    had = {
-        eval_id: {*ids} for eval_id, ids in results.group_by("eval_id").agg("run_id").iter_rows()
-    }
+    known = cells.join(runs, on="run_id").sort("block", "created_at", "run_id", nulls_last=False)
+    told = known.select(
+        each for each in BlockInRun.__struct_fields__ if each in known.columns
+    ).to_dicts()
+    had = {k: {*ids} for k, ids in results.group_by("eval_id").agg("run_id").iter_rows()}
     completed = runs.filter("is_completed", scope="workflow")
     whole: dict[str, datetime | None] = dict(completed.select("run_id", "created_at").iter_rows())
-    places: list[_Placed] = []
-    for (block,), its in known.partition_by("block", as_dict=True).items():
-        facts = its.select(_BlockRun.__struct_fields__)
-        rows = [_BlockRun(**row) for row in facts.iter_rows(named=True)]
+    others: list[tuple[str | None, str, Place]] = []  # of single evals in a run
+    for block, its in itertools.groupby((BlockInRun(**row) for row in told), attrgetter("block")):
+        rows = [*its]
         if named:
             places += _place_named(rows, named)
-        else:
-            places += _place_block(rows, sizes.get(block, 0), whole, had)
-    found = pl.DataFrame(places, schema=_PLACED, orient="row")
-    of_runs, of_evals = found.filter(pl.col("eval_id").is_null()), found.drop_nulls("eval_id")
-    keys = ("run_id", "block")
-    joined = placed.join(
-        of_runs.drop("eval_id"), on=keys, how="left", nulls_equal=True, maintain_order="left"
-    ).join(of_evals, on=(*keys, "eval_id"), how="left", suffix="_own", maintain_order="left")
-    place = pl.coalesce("place_own", "place", pl.lit("earlier"))
+            continue
+        side, present = _find_side(rows, sizes[block])
+        places += _place_block(rows, side)
+        others += _place_evals(side, present, whole, had)
+    moved = pl.DataFrame(places, {"place": pl.String, "moved_to": MOMENT_TYPE}, orient="row")
+    own = pl.DataFrame(others, dict.fromkeys(("run_id", "eval_id", "own"), pl.String), orient="row")
+    keys = ["run_id", "block"]
+    placed = (
+        results.with_columns(own_block(saved))
+        .join(known.select(keys).hstack(moved), on=keys, how="left", maintain_order="left")
+        .join(own, on=["run_id", "eval_id"], how="left", maintain_order="left")
+    )
+    place = pl.coalesce("own", "place", pl.lit("earlier"))
     if named:
         asked = is_in_scope(runs.filter(pl.col("run_id").is_in([*named])), "block")
         place = pl.when(asked).then(place).otherwise(pl.lit("earlier"))
     moment = pl.coalesce("moved_to", "run_created_at")
-    told = joined.with_columns(place=place, run_created_at=moment)
-    return told.drop("block", "place_own", "moved_to", "moved_to_own")
+    return placed.with_columns(place=place, run_created_at=moment).drop("block", "own", "moved_to")
 
 
 def is_in_scope(runs: pl.DataFrame, block: str = "block_id") -> pl.Expr:
@@ -127,79 +98,80 @@ def is_in_scope(runs: pl.DataFrame, block: str = "block_id") -> pl.Expr:
     return pl.col(block).is_in(blocks.implode()) | pl.col("eval_id").is_in(evals.implode())
 
 
-def _place_named(rows: Sequence[_BlockRun], named: frozenset[str]) -> Iterator[_Placed]:
+def _place_named(rows: Sequence[BlockInRun], named: frozenset[str]) -> _Places:
     last = next((row for row in reversed(rows) if row.run_id in named), None)
+    places = _Places()
     for row in rows:
-        is_after = last is not None and row.is_after(last)
-        place: Place = "tried" if is_after else "earlier"
-        if row.run_id in named or (last is not None and is_after and _takes(last, row)):
-            place = "candidate"
-        yield _Placed(row.run_id, row.block, None, place)
+        is_later = last is not None and is_after(row.created_at, last.created_at)
+        is_taken = last is not None and is_later and _takes(last, row)
+        is_asked = row.run_id in named or is_taken
+        places.append(("candidate" if is_asked else "tried" if is_later else "earlier", None))
+    return places
 
 
-def _takes(last: _BlockRun, row: _BlockRun) -> bool:
+def _takes(last: BlockInRun, row: BlockInRun) -> bool:
     """Whether the row of a run takes a later run of a single eval."""
     until = last.ended_at or last.created_at
-    if until is None or row.created_at is None or row.created_at > until + OPEN:
-        return False
-    return row.scope == "eval" and may_be_same(row.code, last.code)
+    is_open = until is not None and not is_after(row.created_at, until + OPEN)
+    return row.scope == "eval" and is_open and may_be_same(row.code, last.code)
 
 
-def _place_block(
-    rows: Sequence[_BlockRun],
-    size: int,
-    whole: Mapping[str, datetime | None],
-    had: Mapping[str, Collection[str]],
-) -> Iterator[_Placed]:
-    """The place of each run of one block, and of single evals that have another place."""
+def _find_side(rows: Sequence[BlockInRun], size: int) -> tuple[list[BlockInRun], list[BlockInRun]]:
+    """The candidate's side of a block, and all its cells on the present code."""
     present = [row for row in rows if row.is_present]
     present = present or [row for row in rows if may_be_same(row.code, rows[-1].code)]
     standing = [at for at, row in enumerate(present) if row.scope == "workflow" and row.stands]
     side = present[standing[-1] :] if standing else present
     most = [at for at, row in enumerate(side) if row.is_completed and 2 * row.decided >= size]
-    side = side[most[-1] :] if most else side
-    ids, older = {row.run_id for row in side}, _list_older(rows, side)
+    return side[most[-1] :] if most else side, present
+
+
+def _place_block(rows: Sequence[BlockInRun], side: Sequence[BlockInRun]) -> _Places:
+    ids, older, places = {row.run_id for row in side}, _list_older(rows, side), _Places()
     for row in rows:
-        is_after = bool(side) and row.is_after(side[0]) and row.run_id not in older
-        place: Place = "candidate" if row.run_id in ids else "tried" if is_after else "earlier"
-        yield _Placed(row.run_id, row.block, None, place, older.get(row.run_id))
-    # An eval keeps its newest older row, unless a whole run that completed after it has no result
-    # of the eval.
-    kept: dict[str, _BlockRun] = {}
+        is_later = is_after(row.created_at, side[0].created_at) and row.run_id not in older
+        place: Place = "candidate" if row.run_id in ids else "tried" if is_later else "earlier"
+        places.append((place, older.get(row.run_id)))
+    return places
+
+
+def _place_evals(
+    side: Sequence[BlockInRun],
+    present: Sequence[BlockInRun],
+    whole: Mapping[str, datetime | None],
+    had: Mapping[str, Collection[str]],
+) -> Iterator[tuple[str | None, str, Place]]:
+    """The evals that have another place than their block in a run.
+
+    An eval keeps its newest older row, unless a whole run that completed after it has no result of
+    the eval.
+    """
+    ids, kept = {row.run_id for row in side}, dict[str, BlockInRun]()
     for row in present:
         kept |= dict.fromkeys(row.ended, row)
     for each, row in kept.items():
         missed = any(
-            _is_after(began, row.created_at) and run_id not in had[each]
+            is_after(began, row.created_at) and run_id not in had[each]
             for run_id, began in whole.items()
         )
         if missed:
             its = [other.run_id for other in side if each in other.had] or [row.run_id]
-            yield from (_Placed(run_id, row.block, each, "earlier") for run_id in its)
+            yield from ((run_id, each, "earlier") for run_id in its)
         elif row.run_id not in ids:
-            yield _Placed(row.run_id, row.block, each, "candidate")
+            yield row.run_id, each, "candidate"
 
 
-def _list_older(rows: Sequence[_BlockRun], side: Sequence[_BlockRun]) -> dict[str | None, datetime]:
+def _list_older(
+    rows: Sequence[BlockInRun], side: Sequence[BlockInRun]
+) -> dict[str | None, datetime]:
     """The later rows of older versions, and the moments at which they are evidence."""
-    first_seen: dict[str, datetime] = {}
-    for row in rows:
-        if row.code is not None and row.created_at is not None:
-            first_seen.setdefault(row.code, row.created_at)
+    coded = [(row.code, row.created_at) for row in reversed(rows) if row.code]
+    first_seen = {code: at for code, at in coded if at is not None}
     present = {row.code for row in side if row.is_present}
     first = min((first_seen[code] for code in present if code in first_seen), default=None)
     if first is None:
         return {}
-    older = [
-        row.run_id
-        for row in rows
-        if row.code is not None
-        and row.code not in present
-        and row.is_after(side[0])
-        and first_seen[row.code] < first
-    ]
+    later = [row for row in rows if row.code and is_after(row.created_at, side[0].created_at)]
+    others = (row for row in later if row.code not in present)
+    older = [row.run_id for row in others if first_seen[row.code] < first]
     return {run_id: first - (len(older) - at) * _TICK for at, run_id in enumerate(older)}
-
-
-def _is_after(moment: datetime | None, other: datetime | None) -> bool:
-    return moment is not None and other is not None and moment > other

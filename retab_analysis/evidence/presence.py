@@ -19,10 +19,12 @@ the newest of a fresh eval, or if its run was created after the save.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from msgspec import Struct
+
+from retab_analysis.evidence.cells import BlockInRun, is_after
 
 NO_EDIT = frozenset(("inputs_changed", "engine_changed", "metrics_engine_changed"))
 """Why a result may be out of date without an edit of the block's configuration."""
@@ -31,19 +33,6 @@ Word = Literal["is_now", "may_be", "is_not", "unknown"]
 """Whether a result is of the present code, or of the present definition."""
 
 OPEN = ("pending", "queued", "running")
-
-
-class Ran(Struct, frozen=True, gc=False):
-    """A code in a run, from its first result on. The run was created before that began.
-
-    ``code`` is empty if it is not known. If only a saved eval remembers it, it has no run.
-    """
-
-    run_id: str | None
-    code: str
-    created: datetime
-    began: datetime
-    version: str | None = None  # the id that the run carries
 
 
 class SavedWord(Struct, frozen=True, gc=False):
@@ -57,6 +46,9 @@ class SavedWord(Struct, frozen=True, gc=False):
     now: frozenset[str] = frozenset()
     old: frozenset[str] = frozenset()
     newest: datetime | None = None
+
+
+_SILENT = SavedWord("", "silent")
 
 
 class Presence(Struct, frozen=True, gc=False):
@@ -77,15 +69,14 @@ class Presence(Struct, frozen=True, gc=False):
         """Whether a result of an eval is of the present code."""
         if self.sign == "none":
             return "unknown"
-        told = self.told.get(eval_id or "")
+        told = self.told.get(eval_id or "", _SILENT)
         if code is not None:
-            is_old = told is not None and code in told.old
+            is_old = code in told.old
             may_be: Word = "may_be" if code in self.likely and not is_old else "is_not"
             return "is_now" if code in self.codes and not is_old else may_be
-        word = "silent" if told is None else told.word
-        is_newest = told is not None and word == "fresh" and created == told.newest
-        is_after = None not in (created, self.saved_at) and created > self.saved_at  # type: ignore[operator]
-        return "is_now" if is_newest or (is_after and word != "stale") else "is_not"
+        is_newest = told.word == "fresh" and created == told.newest
+        is_since = is_after(created, self.saved_at) and told.word != "stale"
+        return "is_now" if is_newest or is_since else "is_not"
 
 
 def _find_word(row: Mapping[str, Any]) -> Literal["fresh", "stale", "silent"]:
@@ -115,18 +106,12 @@ def read_word(row: Mapping[str, Any], ran: str | None, at: datetime | None) -> S
     return SavedWord(row["eval_id"], word, frozenset(now), frozenset(old), at)
 
 
-def find_began(row: Mapping[str, Any]) -> datetime | None:
-    """When the newest remembered run of a saved eval began."""
-    ended, took = row["latest_run_completed_at"], row["latest_run_duration_ms"] or 0
-    return None if ended is None else ended - timedelta(milliseconds=took)
-
-
 def find_presence(
-    told: Sequence[SavedWord], ran: Sequence[Ran], saved_at: datetime | None = None
+    told: Sequence[SavedWord], ran: Sequence[BlockInRun], saved_at: datetime | None = None
 ) -> Presence:
     """The present codes of a block.
 
-    ``ran`` are its codes in the order of time. ``saved_at`` is when it was saved last.
+    ``ran`` are its cells in the order of time. ``saved_at`` is when it was saved last.
     """
     its = {each.eval_id: each for each in told}
     vouched = frozenset[str]().union(*(each.now for each in told))
@@ -134,8 +119,8 @@ def find_presence(
     is_told = bool(vouched) or any(each.word != "silent" for each in told)
     if saved_at is None and not is_told:
         return Presence("none", frozenset(each.code for each in coded[-1:]), told=its)
-    before = {each.code for each in coded if saved_at is not None and each.began <= saved_at}
-    since = [e for e in coded if e.run_id and saved_at is not None and e.created > saved_at]
+    before = {each.code for each in coded if not is_after(each.began, saved_at)}
+    since = [each for each in coded if each.run_id and is_after(each.created_at, saved_at)]
     first = {each.code for each in since if each.run_id == since[0].run_id}
     saved = frozenset({each.code for each in since} - before or first)
     if not is_told:

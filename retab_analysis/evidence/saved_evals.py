@@ -180,18 +180,17 @@ def _find_on_way(runs: pl.DataFrame, timeline: Timeline) -> dict[str, str]:
 
     A run does not test a block if the codes of its results are known and old.
     """
-    saved, found = timeline.definitions.saved, dict[str, str]()
-    cells = timeline.results.drop_nulls("code").group_by("block_id", "run_id")
-    is_old = cells.agg((pl.col("on_code") == "is_not").all()).filter("on_code")
-    others = {*is_old.select("block_id", "run_id").iter_rows()}
+    saved, again = timeline.definitions.saved, timeline.definitions.saved_again
+    found = dict[str, str]()
+    coded = timeline.cells.drop_nulls("code").select("block", "run_id", "is_old").rows()
+    others = {each[:2] for each in coded} - {each[:2] for each in coded if not each[2]}
     for run in runs.iter_slices(1):
         began, run_id = run["created_at"].item(), run["run_id"].item()
-        asked = saved.filter(is_in_scope(run))["eval_id", "block_id", "created_at", "updated_at"]
-        for eval_id, block, created, edited in asked.iter_rows():
-            is_edited = eval_id in timeline.definitions.saved_again
-            saves = (timeline.saved_at.get(block), created, edited if is_edited else None)
-            is_after = began is None or all(at is None or began > at for at in saves)
-            if is_after and (block, run_id) not in others:
+        asked = saved.filter(is_in_scope(run))["eval_id", "block_id", "created_at"]
+        for eval_id, block, created in asked.iter_rows():
+            saves = timeline.saved_at.get(block), created, again.get(eval_id)
+            is_since = began is None or all(at is None or began > at for at in saves)
+            if is_since and (block, run_id) not in others:
                 found[eval_id] = run_id
     return found
 

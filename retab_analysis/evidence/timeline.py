@@ -11,19 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Literal
 
 import polars as pl
 from msgspec import Struct
 from msgspec.structs import replace
 
+from retab_analysis.evidence.cells import BEGAN, BlockInRun, list_cells, make_cells
 from retab_analysis.evidence.definition import Definitions, FindRenamed, judge_definitions
 from retab_analysis.evidence.presence import (
     Presence,
-    Ran,
     SavedWord,
     Word,
-    find_began,
     find_presence,
     read_word,
 )
@@ -36,9 +36,6 @@ CODE = "code"
 
 OF_CODES = ("block_id", "run_id", "workflow_version_id", BLOCK_CODE)
 """The columns of results that tell codes and versions."""
-
-BEGAN = pl.max_horizontal(pl.coalesce("started_at", MOMENT), MOMENT)
-"""When a result began, no earlier than its run."""
 
 
 class Era(Struct, frozen=True, gc=False):
@@ -152,7 +149,7 @@ def lacks_codes(results: pl.DataFrame) -> bool:
 
 def may_be_same(code: str | None, other: str | None) -> bool:
     """Whether a block had one code in two runs; if that is not known, whether it may have."""
-    return None in (code, other) or code == other
+    return not (code and other) or code == other
 
 
 def split_reruns(
@@ -179,20 +176,25 @@ def split_reruns(
     return same, dict(judged.filter("is_other").select("eval_id", "what").iter_rows())
 
 
-class Timeline(Struct, frozen=True, eq=False):
+class Timeline(Struct, frozen=True, eq=False, dict=True):
     """The codes of each block of a workflow, and the definition of each saved eval, as of now.
 
     ``results`` are all read results with ``code, on_code, is_own, defined``. The words
     ``on_code`` and ``defined`` tell whether a result is of its block's present code and of its
-    eval's present definition. ``ran`` has the codes that ran of each block, in the order of time.
+    eval's present definition. ``cells`` are those of :func:`make_cells`.
     """
 
     results: pl.DataFrame
     presences: Mapping[str, Presence]
     saved_at: Mapping[str, datetime | None]
     definitions: Definitions
-    histories: Mapping[str, BlockHistory] = {}
-    ran: Mapping[str, Sequence[Ran]] = {}
+    histories: Mapping[str, BlockHistory]
+    cells: pl.DataFrame
+
+    @cached_property
+    def ran(self) -> dict[str, list[BlockInRun]]:
+        """The cells of each block, in the order of time."""
+        return list_cells(self.cells)
 
     @staticmethod
     def make(
@@ -215,49 +217,25 @@ class Timeline(Struct, frozen=True, eq=False):
         # Histories name codes, and vouch for none.
         coded = _code_by_era(_mark_presence(told, presences), histories)
         definitions = judge_definitions(coded, saved, going, find_renamed)
-        named, ran = _add_names(presences, coded), _list_ran(coded, saved)
-        return Timeline(definitions.mark(coded), named, saved_at or {}, definitions, histories, ran)
+        named, cells = _add_names(presences, coded), make_cells(coded, saved)
+        return Timeline(definitions.mark(coded), named, at, definitions, histories, cells)
 
     def at(self, codes: Mapping[str, frozenset[str]]) -> Timeline:
         """The same, as if these codes of blocks were the present ones."""
         presences = {block: Presence("asked", its) for block, its in codes.items()}
-        return replace(
-            self,
-            results=_mark_presence(self.results.drop("on_code"), presences),
-            presences=presences,
-        )
+        results = _mark_presence(self.results.drop("on_code"), presences)
+        cells = make_cells(results, self.definitions.saved)
+        return replace(self, results=results, presences=presences, cells=cells)
 
     def code(self, results: pl.DataFrame) -> pl.DataFrame:
         """Other results of the workflow with their codes, see :func:`mark_codes`."""
         return mark_codes(results, self.histories)
 
 
-def _list_ran(coded: pl.DataFrame, saved: pl.DataFrame) -> dict[str, list[Ran]]:
-    """The codes of each block, in the order of time: in runs, and those that evals remember."""
-    found: dict[str, list[Ran]] = {}
-    names = ("block_id", "run_id", "code", "workflow_version_id")
-    cells = coded.drop_nulls("block_id").group_by(names)
-    moments = cells.agg(MOMENT.min().alias("at"), BEGAN.min().alias("began")).drop_nulls("at")
-    for name, run_id, code, version, at, began in moments.iter_rows():
-        found.setdefault(name, []).append(Ran(run_id, code or "", at, began, version))
-    for row in saved.iter_rows(named=True):
-        ends = {
-            "latest": find_began(row),
-            "last_passed": row["last_passed_at"],
-            "last_failed": row["last_failed_at"],
-        }
-        for which, at in ends.items():
-            if at is not None and (code := row[f"{which}_block_fingerprint"]) is not None:
-                found.setdefault(row["block_id"], []).append(Ran(None, code, at, at))
-    for its in found.values():
-        its.sort(key=lambda each: (each.created, each.began, each.code))
-    return found
-
-
 def _find_presences(
     coded: pl.DataFrame, saved: pl.DataFrame, saved_at: Mapping[str, datetime | None]
 ) -> dict[str, Presence]:
-    ran = _list_ran(coded, saved)
+    ran = list_cells(make_cells(coded.with_columns(on_code=pl.lit("unknown")), saved))
     own = coded.join(saved, on=("eval_id", "block_id"), how="semi")
     newest = own.sort(MOMENT, BEGAN).select("eval_id", "code", MOMENT.alias("at")).drop_nulls("at")
     last, told = {row[0]: row[1:] for row in newest.iter_rows()}, dict[str, list[SavedWord]]()

@@ -16,9 +16,10 @@ import polars as pl
 from msgspec import Struct
 from msgspec.structs import replace
 
+from retab_analysis.evidence.cells import BEGAN
 from retab_analysis.evidence.names import Name, make_name
 from retab_analysis.evidence.story import Story
-from retab_analysis.evidence.timeline import BEGAN, BlockHistory, Era
+from retab_analysis.evidence.timeline import BlockHistory, Era
 from retab_analysis.evidence.versions import Versions
 from retab_analysis.vocabulary import DECIDED, NOT_PASSING
 

@@ -22,8 +22,8 @@ from typing import Literal, NamedTuple
 import polars as pl
 from msgspec import Struct
 
+from retab_analysis.evidence.cells import BlockInRun
 from retab_analysis.evidence.names import Edit, Name, list_edits, make_name
-from retab_analysis.evidence.presence import Ran
 from retab_analysis.evidence.timeline import BlockHistory, Era, Sameness, Timeline
 from retab_analysis.vocabulary import DRAFT, ERA, MOMENT, say_day
 
@@ -124,7 +124,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         return saved.drop_nulls().unique(maintain_order=True).to_list()
 
     @cached_property
-    def _ran(self) -> dict[str, list[Ran]]:
+    def _ran(self) -> dict[str, list[BlockInRun]]:
         """The codes of each block in runs, as far as they are known, in the order of time."""
         return {
             block: sorted((each for each in its if each.run_id and each.code), key=_find_began)
@@ -199,7 +199,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         return next(its, None)
 
     def _read_era(
-        self, history: BlockHistory, ran: Sequence[Ran], moment: Moment, code: str | None
+        self, history: BlockHistory, ran: Sequence[BlockInRun], moment: Moment, code: str | None
     ) -> BlockCode:
         # A block that ran before has lost the beginning of its history.
         had_run = moment.at is not None and any(each.began <= moment.at for each in ran)
@@ -213,7 +213,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             return BlockCode(is_there=had_run)
         return BlockCode(frozenset(history.codes_of(era)), era.mark)
 
-    def _read_results(self, block: str, ran: Sequence[Ran], moment: Moment) -> BlockCode:
+    def _read_results(self, block: str, ran: Sequence[BlockInRun], moment: Moment) -> BlockCode:
         told = next((each for each in self.publications if each.version == moment.version), None)
         configs = None if told is None else told.configs
         config = None if configs is None else configs.get(block)
@@ -379,10 +379,10 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
     @cached_property
     def _first_seen(self) -> dict[tuple[str, str], datetime]:
         found: dict[tuple[str, str], datetime] = {}
-        for block, ran in self._ran.items():
-            for each in ran:
-                at = found.setdefault((block, each.code), each.created)
-                found[block, each.code] = min(at, each.created)
+        for block, ran in self.timeline.ran.items():
+            for each in ran:  # in the order in which the runs were created
+                if each.run_id and each.code and each.created_at is not None:
+                    found.setdefault((block, each.code), each.created_at)
         return found
 
     def _find_publication(
@@ -410,7 +410,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         }
 
 
-def _find_began(ran: Ran) -> tuple[datetime, str]:
+def _find_began(ran: BlockInRun) -> tuple[datetime, str]:
     return ran.began, ran.code
 
 
@@ -418,7 +418,7 @@ def _find_place(publication: PublishedVersion) -> tuple[bool, datetime | None]:
     return publication.at is not None, publication.at
 
 
-def _list_newest(ran: Sequence[Ran], at: datetime | None) -> list[str]:
+def _list_newest(ran: Sequence[BlockInRun], at: datetime | None) -> list[str]:
     """The code of the newest result until a moment, if there is one."""
     codes = [each.code for each in ran if at is None or each.began <= at]
     return codes[-1:]
