@@ -30,7 +30,7 @@ from retab_analysis.fetch.params import client_or_default, quote_id
 from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.markup import one_line
-from retab_analysis.schema import BLOCKS, CONFIG_CHANGES, RUNS
+from retab_analysis.schema import BLOCKS, CONFIG_CHANGES, ERAS, RUNS
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT
 
@@ -118,14 +118,13 @@ def _not_known(moment: Moment, why: str) -> NotFoundError:
 
 def _find_era(eras: pl.DataFrame, moment: Moment) -> pl.DataFrame:
     """The era of a block in a version, with BLOCKS' columns."""
-    now = eras.filter(pl.col("is_draft").fill_null(False))
     if (mark := moment.marks.get(eras["block_id"][0])) is not None:
         return as_blocks(eras.filter(config_fingerprint=mark))
     if moment.kind == "previous":
+        now = eras.filter(pl.col("is_draft").fill_null(False))
         first = now["first_seen_at"].max()
         before = eras.filter(pl.col("first_seen_at") < first).sort("first_seen_at").tail(1)
-        chosen = now if before.is_empty() else before
-        return chosen.with_columns(label="block_label", parent_id=pl.lit(None, pl.String))
+        return as_blocks(now if before.is_empty() else before)
     return find_era(eras, moment.at or _LATEST)
 
 
@@ -135,13 +134,15 @@ def add_config_changes(comparison: Comparison, source: Source, plan: ReadingPlan
     if plan.before is None and spans.is_empty():
         edits = Edits(CONFIG_CHANGES.empty(), labels=_read_labels(comparison, source))
         return Comparison(inside(comparison).with_edits(edits))
-    search = _Search(source, comparison, spans)
     try:
-        edits = search.run() if plan.before is None else _compare(plan.before, plan.now, source)
+        if plan.before is None:
+            edits = _search(source, comparison, spans)
+        else:
+            edits = _compare(plan.before, plan.now, source)
     except RetabAnalysisError as error:
         why = f"asking failed ({one_line(str(error), 200)})"
         edits = Edits(CONFIG_CHANGES.empty(), labels=source.labels, why=why, has_failed=True)
-    return Comparison(inside(search.comparison).with_edits(edits))
+    return Comparison(inside(comparison).with_edits(edits))
 
 
 def _compare(before: Moment, now: Moment | None, source: Source) -> Edits:
@@ -162,71 +163,51 @@ def _read_labels(comparison: Comparison, source: Source) -> dict[str, str | None
     return source.labels
 
 
-class _Search:
-    """Looks for the edits in some spans, in the histories of their blocks."""
-
-    def __init__(self, source: Source, comparison: Comparison, spans: pl.DataFrame) -> None:
-        self.source, self.comparison, self.spans = source, comparison, spans
-        self.changes: list[pl.DataFrame] = []
-        self.edited_at: dict[str, datetime | None] = {}
-
-    def _choose_blocks(self) -> list[str]:
-        """The blocks whose history is read already, and others, as long as there are few."""
-        told = inside(self.comparison).sides.around.told
-        read = () if told is None else told.timeline.histories
-        blocks = self.spans["block_id"].unique(maintain_order=True)
-        others = [each for each in blocks if each not in read]
-        kept = [each for each in blocks if each in read]
-        return [*kept, *others[: max(_MOST_BLOCKS - len(read), 0)]]
-
-    def run(self) -> Edits:
-        tasks: list[Callable[[], object]] = [
-            partial(self.source.read_edits, self._choose_blocks()),
-            partial(self.source.read_blocks, [DRAFT]),
-        ]
-        outcomes: TaskOutcomes[Any] = TaskOutcomes()
-        run_all(tasks, self.source.client.max_concurrency, outcomes)
-        if error := outcomes.error():
-            raise error
-        eras, graphs = outcomes.results[0], outcomes.results[1]
-        if eras is not None:
-            self._look_into(eras)
-        if not self.missing.is_empty():
-            self._look_into(self.source.read_kept_edits())
-        found = pl.concat([CONFIG_CHANGES.empty(), *self.changes]).unique(maintain_order=True)
-        unknown = self.missing["block_id"].unique(maintain_order=True)
-        known = (each["block_id", "label"] for each in graphs.values())
-        return Edits(
-            found,
-            edited_at=self.edited_at,
-            unknown=tuple(each for each in unknown if each not in found["block_id"]),
-            why=FORGOTTEN if eras is None else NOT_THERE,
-            configs={} if eras is None else self._find_configs(eras),
-            labels=self.source.labels | {k: label for each in known for k, label in each.rows()},
-        )
-
-    def _find_configs(self, eras: pl.DataFrame) -> dict[str, BlockConfigs]:
-        """The configurations of the blocks that edits broke or fixed."""
-        tried = inside(self.comparison).tries
-        return {each: BlockConfigs(as_blocks(eras.filter(block_id=each))) for each in tried}
-
-    @property
-    def missing(self) -> pl.DataFrame:
-        return self.spans.filter(~pl.col("block_id").is_in([*self.edited_at]))
-
-    def _look_into(self, eras: pl.DataFrame) -> None:
-        for span in self.missing.to_dicts():
-            its = eras.filter(block_id=span["block_id"])
+def _search(source: Source, comparison: Comparison, spans: pl.DataFrame) -> Edits:
+    """Look for the edits in some spans, in the histories of their blocks."""
+    tasks: list[Callable[[], Any]] = [
+        partial(source.read_edits, _choose_blocks(comparison, spans)),
+        partial(source.read_blocks, [DRAFT]),
+    ]
+    outcomes: TaskOutcomes[Any] = TaskOutcomes()
+    run_all(tasks, source.client.max_concurrency, outcomes)
+    if error := outcomes.error():
+        raise error
+    eras, graphs = outcomes.results[0], outcomes.results[1]
+    changes, edited_at = [CONFIG_CHANGES.empty()], dict[str, datetime | None]()
+    missing = spans
+    for is_kept in (False, True):
+        kept = source.read_kept_edits() if is_kept and missing.height else ERAS.empty()
+        known = kept if is_kept or eras is None else eras
+        for span in missing.to_dicts():
+            its = known.filter(block_id=span["block_id"])
             before, after = (find_era(its, span[at]) for at in ("before_at", "after_at"))
-            if before.height == after.height == 1:
+            differing = compare_blocks(before.select(_OF_BLOCK), after.select(_OF_BLOCK))
+            if before.height == after.height == 1 and not differing.is_empty():
                 began = after["first_seen_at"][0]
-                at = began if began > span["before_at"] else None  # it was put back
-                self._add(span["block_id"], before, after, at)
+                changes.append(differing)
+                # Else it was put back.
+                edited_at.setdefault(span["block_id"], began if began > span["before_at"] else None)
+        missing = spans.filter(~pl.col("block_id").is_in([*edited_at]))
+    found, tried = pl.concat(changes).unique(maintain_order=True), inside(comparison).tries
+    unknown = missing["block_id"].unique(maintain_order=True)
+    labels = (each["block_id", "label"] for each in graphs.values())
+    its = {} if eras is None else {e: as_blocks(eras.filter(block_id=e)) for e in tried}
+    return Edits(
+        found,
+        edited_at=edited_at,
+        unknown=tuple(each for each in unknown if each not in found["block_id"]),
+        why=FORGOTTEN if eras is None else NOT_THERE,
+        configs={block: BlockConfigs(each) for block, each in its.items()},
+        labels=source.labels | {k: label for each in labels for k, label in each.rows()},
+    )
 
-    def _add(
-        self, block: str, before: pl.DataFrame, after: pl.DataFrame, at: datetime | None
-    ) -> None:
-        differing = compare_blocks(before.select(_OF_BLOCK), after.select(_OF_BLOCK))
-        if not differing.is_empty():
-            self.changes.append(differing)
-            self.edited_at.setdefault(block, at)
+
+def _choose_blocks(comparison: Comparison, spans: pl.DataFrame) -> list[str]:
+    """The blocks whose history is read already, and others, as long as there are few."""
+    told = inside(comparison).sides.around.told
+    read = () if told is None else told.timeline.histories
+    blocks = spans["block_id"].unique(maintain_order=True)
+    others = [each for each in blocks if each not in read]
+    kept = [each for each in blocks if each in read]
+    return [*kept, *others[: max(_MOST_BLOCKS - len(read), 0)]]
