@@ -20,10 +20,10 @@ from retab_analysis.comparison.breaks import list_breaks, name_try, say_breaks
 from retab_analysis.comparison.comparison import Compared, inside
 from retab_analysis.comparison.config_changes import BlockConfigs
 from retab_analysis.comparison.detail import BROKE, find_day, list_differences
-from retab_analysis.comparison.labels import find_year
 from retab_analysis.comparison.plain_values import list_rows
 from retab_analysis.comparison.run_columns import say_moment
 from retab_analysis.comparison.shown import Shown
+from retab_analysis.comparison.sides import find_year
 from retab_analysis.comparison.tries_table import (
     TriesInWords,
     choose_tries,

@@ -31,7 +31,6 @@ from retab_analysis.comparison.detail import WHOLE, explain_eval
 from retab_analysis.comparison.explanation import explain
 from retab_analysis.comparison.gate import FAIL_ON, USUAL, Gate, GateRule
 from retab_analysis.comparison.json_diff import differing_paths, split_path
-from retab_analysis.comparison.labels import find_year
 from retab_analysis.comparison.plain_values import (
     list_brief,
     list_conclusion,
@@ -41,7 +40,7 @@ from retab_analysis.comparison.plain_values import (
 from retab_analysis.comparison.reruns import list_reruns
 from retab_analysis.comparison.shown import Shown
 from retab_analysis.comparison.shown_evals import show_evals
-from retab_analysis.comparison.sides import PLAN, Sides
+from retab_analysis.comparison.sides import PLAN, Sides, find_year
 from retab_analysis.comparison.since import find_since, list_known
 from retab_analysis.comparison.suite_test import Suite, SuiteTest
 from retab_analysis.comparison.verdict_document import list_cases, make_document

@@ -20,7 +20,6 @@ from retab_analysis.comparison.json_diff import (
     write_json,
     write_path,
 )
-from retab_analysis.comparison.labels import LABEL
 from retab_analysis.errors import list_some
 from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.tries import Try
@@ -36,6 +35,7 @@ _SPAN = pl.Schema(
         **dict.fromkeys(("before_at", "after_at"), pl.Datetime("us", "UTC")),
     }
 )
+LABEL = 80  # characters of a block's label
 FORGOTTEN = "the API does not keep earlier drafts"
 NOT_THERE = "the histories that were read, of at most 12 blocks, have no edit at that time"
 

@@ -11,11 +11,10 @@ from collections.abc import Mapping
 import polars as pl
 
 from retab_analysis.comparison.detail import BROKE, DOUBT
-from retab_analysis.comparison.labels import name_runs
 from retab_analysis.comparison.suite_test import SuiteTest
 from retab_analysis.comparison.verdict_facts import VerdictFacts
-from retab_analysis.markup import count_noun, say_p_value, say_points
-from retab_analysis.vocabulary import BROKEN, NOT_COMPARED
+from retab_analysis.markup import count_noun, one_line, say_p_value, say_points
+from retab_analysis.vocabulary import BROKEN, MOMENT, NOT_COMPARED, say_day
 
 TRUE_IF_UNSURE = (
     "about 7 of 10 such evals are broken, in simulated suites in which every second edit breaks one"
@@ -47,10 +46,10 @@ def _say_compared(facts: VerdictFacts) -> str:
     )
     is_compared = pl.col("eval_id").is_in([each.id for each in facts.stories])
     shown = is_compared if facts.versions and facts.stories else pl.lit(True)
-    now = name_runs(sides.candidate.filter(shown), names[1], year)
+    now = _name_runs(sides.candidate.filter(shown), names[1], year)
     now += f", {sides.read.why}," if sides.read.why else ""
     if sides.baseline is not None:
-        before = name_runs(sides.baseline, names[0], year)
+        before = _name_runs(sides.baseline, names[0], year)
         return f"Compared {now} with {before}{sides.read.against}."
     held = [s.was for s in facts.stories if s.was is not None and s.transition not in NOT_COMPARED]
     runs = {each.run_id for each in held if each.run_id is not None}
@@ -116,3 +115,14 @@ def _say_moved(summary: Mapping[str, float], alpha: float) -> str:
     if abs(delta) < 1e-9:
         return f"stayed the same{interval}"
     return f"{'fell' if delta < 0 else 'rose'} by {say_points(delta)}{interval}"
+
+
+def _name_runs(results: pl.DataFrame, version: str, year: int | None) -> str:
+    """Some runs, and the name of their version."""
+    runs = results["run_id"].drop_nulls().unique()
+    at = results.select(MOMENT.min()).item()
+    what = count_noun(len(runs), "run") if len(runs) else "results of unknown runs"
+    if len(runs) == 1:
+        day = "" if at is None else f"{say_day(at, year)}, {at:%H:%M}"
+        what = f"the run of {day}" if day else f"run {one_line(runs[0])}"
+    return f"{what} ({version})" if version else what

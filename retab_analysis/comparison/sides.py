@@ -17,6 +17,7 @@ from retab_analysis.evidence.telling import Told, tell
 from retab_analysis.evidence.timeline import CODE, Timeline, mark_codes
 from retab_analysis.evidence.versions import Versions
 from retab_analysis.schema import RESULTS, as_polars, checked
+from retab_analysis.vocabulary import MOMENT
 
 READ = tuple(
     dict.fromkeys(
@@ -154,6 +155,23 @@ def check_results(frame: object, name: str, *, is_judged: bool = True) -> pl.Laz
     known = checked(frame if given is None else given, RESULTS, needed, name)
     filled = [pl.lit(None, RESULTS.schema[each]).alias(each) for each in absent]
     return known.with_columns(filled).select(*READ, *marked)
+
+
+def find_year(results: pl.DataFrame) -> int | None:
+    newest = results.select(MOMENT.max()).item()
+    return None if newest is None else int(newest.year)
+
+
+def rank_by_run(results: pl.DataFrame) -> pl.DataFrame:
+    """``run_id, workflow_version_id, at`` of each row: whole runs before others, newest first.
+
+    The rows are results or runs.
+    """
+    are_results = "run_scope" in results.columns
+    scope, at = ("run_scope", MOMENT) if are_results else ("scope", pl.col("created_at"))
+    keys = pl.col(scope).eq_missing("workflow"), at
+    ranked = results.sort(*keys, descending=True, nulls_last=True)
+    return ranked.select("run_id", "workflow_version_id", at=at)
 
 
 def check_one_workflow(*frames: pl.DataFrame | None) -> None:

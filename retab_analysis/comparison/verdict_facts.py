@@ -17,9 +17,8 @@ from retab_analysis.comparison.accepted import Outdated, Policy
 from retab_analysis.comparison.breaks import Break, list_breaks
 from retab_analysis.comparison.detail import WORDS, Word, name_block, word_of
 from retab_analysis.comparison.gate import USUAL, GateRule
-from retab_analysis.comparison.labels import find_year, rank_by_run
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS, find_next_look, list_reruns
-from retab_analysis.comparison.sides import NewerRun, Sides
+from retab_analysis.comparison.sides import NewerRun, Sides, find_year, rank_by_run
 from retab_analysis.comparison.suite_test import SuiteTest
 from retab_analysis.evidence.names import Name
 from retab_analysis.evidence.story import Story
