@@ -128,9 +128,9 @@ def test_what_cannot_be_asked_for() -> None:
         fetched("a", a=wrong, blocks=live())
 
 
-def blocks(config: object) -> pl.DataFrame:
+def blocks(config: object) -> list[dict[str, str | None]]:
     row = ("b", "extract", "", json.dumps(config), None)
-    return pl.DataFrame([row], schema=BLOCKS.schema, orient="row")
+    return [dict(zip(BLOCKS.schema, row, strict=True))]
 
 
 JSON = st.recursive(

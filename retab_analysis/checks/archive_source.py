@@ -62,7 +62,8 @@ class ArchiveSource(Source):
 
     @property
     def labels(self) -> dict[str, str | None]:
-        return dict(self.saved["block_id", "block_label"].drop_nulls().iter_rows())
+        kept = dict(self.saved["block_id", "block_label"].drop_nulls().iter_rows())
+        return kept | super().labels
 
     def list_runs(self, to_date: datetime | None) -> tuple[pl.DataFrame, bool]:
         return self._runs, True

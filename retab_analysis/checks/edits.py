@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import polars as pl
@@ -17,20 +16,18 @@ from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.config_changes import (
     FORGOTTEN,
     NOT_THERE,
-    BlockConfigs,
     Edits,
     compare_blocks,
 )
 from retab_analysis.errors import ConfigError, NotFoundError, RetabAnalysisError
+from retab_analysis.evidence.timeline import BlockHistory, Era, list_histories
 from retab_analysis.evidence.versions import Moment
-from retab_analysis.fetch.edits import as_blocks, find_era
 from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.paging import PAGE_SIZE
 from retab_analysis.fetch.params import client_or_default, quote_id
 from retab_analysis.fetch.runs import read_newest_runs
-from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.markup import one_line
-from retab_analysis.schema import BLOCKS, CONFIG_CHANGES, ERAS, RUNS
+from retab_analysis.schema import BLOCKS, CONFIG_CHANGES, RUNS
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT
 
@@ -92,47 +89,48 @@ def _name(name: str, asked: str, source: Source) -> Moment:
         return found
     if source.read_blocks([asked]):  # a version that the list does not have
         return Moment(asked, "publication", version=asked)
+    source.require("edits")
     raise ConfigError(say_unknown(name, asked, source, runs))
 
 
-def _read_moment(moment: Moment, source: Source) -> pl.DataFrame:
-    """The blocks of a version, a BLOCKS frame."""
+def _read_moment(moment: Moment, source: Source) -> Sequence[Mapping[str, Any]]:
+    """The blocks of a version, rows of BLOCKS."""
     if moment.kind in ("draft", "publication"):
         version = DRAFT if moment.version is None else moment.version
         if (known := source.read_blocks([version]).get(version)) is None:
-            raise _not_known(moment, "the API does not give its blocks")
-        return known.select(_OF_BLOCK)
+            raise _not_known(moment, "the API does not give its blocks", source)
+        return known.to_dicts()
     draft = source.read_blocks([DRAFT]).get(DRAFT)
     eras = None if draft is None else source.read_edits(draft["block_id"].to_list())
     if draft is None or eras is None:
-        raise _not_known(moment, "the API does not give the history of blocks")
-    its = [_find_era(each, moment) for each in eras.partition_by("block_id")]
-    inside = draft.select("block_id", "parent_id")
-    then = pl.concat(its).drop("parent_id").join(inside, on="block_id", how="left")
-    return then.select(_OF_BLOCK)
+        raise _not_known(moment, "the API does not give the history of blocks", source)
+    parents = dict(draft.select("block_id", "parent_id").iter_rows())
+    histories = list_histories(eras).items()
+    found = {block: _find_era(history, moment, block) for block, history in histories}
+    return [{**era.config, "parent_id": parents.get(e)} for e, era in found.items() if era]
 
 
-def _not_known(moment: Moment, why: str) -> NotFoundError:
+def _not_known(moment: Moment, why: str, source: Source) -> NotFoundError:
+    source.require("edits")
     return NotFoundError(f"the configuration of {moment} is not known: {why}", status_code=404)
 
 
-def _find_era(eras: pl.DataFrame, moment: Moment) -> pl.DataFrame:
-    """The era of a block in a version, with BLOCKS' columns."""
-    if (mark := moment.marks.get(eras["block_id"][0])) is not None:
-        return as_blocks(eras.filter(config_fingerprint=mark))
-    if moment.kind == "previous":
-        now = eras.filter(pl.col("is_draft").fill_null(False))
-        first = now["first_seen_at"].max()
-        before = eras.filter(pl.col("first_seen_at") < first).sort("first_seen_at").tail(1)
-        return as_blocks(now if before.is_empty() else before)
-    return find_era(eras, moment.at or _LATEST)
+def _find_era(history: BlockHistory, moment: Moment, block: str) -> Era | None:
+    """The era of a block in a version."""
+    if (mark := moment.marks.get(block)) is not None:
+        return next((each for each in history.eras if each.mark == mark), None)
+    if moment.kind != "previous":
+        return history.find(moment.at or _LATEST)
+    now = history.draft
+    before = (each for each in history.eras if now is not None and each.first < now.first)
+    return max(before, key=attrgetter("first"), default=now)
 
 
 def add_config_changes(comparison: Comparison, source: Source, plan: ReadingPlan) -> Comparison:
     """Add the edits: those that broke something, or those between two versions."""
     spans = inside(comparison).spans
     if plan.before is None and spans.is_empty():
-        edits = Edits(CONFIG_CHANGES.empty(), labels=_read_labels(comparison, source))
+        edits = Edits(CONFIG_CHANGES.empty(), labels=source.labels)
         return Comparison(inside(comparison).with_edits(edits))
     try:
         if plan.before is None:
@@ -155,51 +153,34 @@ def _compare(before: Moment, now: Moment | None, source: Source) -> Edits:
     )
 
 
-def _read_labels(comparison: Comparison, source: Source) -> dict[str, str | None]:
-    with contextlib.suppress(RetabAnalysisError):  # then its id names a block
-        for each in inside(comparison).stories:
-            if each.transition == "incomplete" or each.saved.stale == "block":
-                return source.read_labels()
-    return source.labels
-
-
 def _search(source: Source, comparison: Comparison, spans: pl.DataFrame) -> Edits:
     """Look for the edits in some spans, in the histories of their blocks."""
-    tasks: list[Callable[[], Any]] = [
-        partial(source.read_edits, _choose_blocks(comparison, spans)),
-        partial(source.read_blocks, [DRAFT]),
-    ]
-    outcomes: TaskOutcomes[Any] = TaskOutcomes()
-    run_all(tasks, source.client.max_concurrency, outcomes)
-    if error := outcomes.error():
-        raise error
-    eras, graphs = outcomes.results[0], outcomes.results[1]
+    eras = source.read_edits(_choose_blocks(comparison, spans))
+    if eras is None:
+        source.require("edits")
     changes, edited_at = [CONFIG_CHANGES.empty()], dict[str, datetime | None]()
-    missing = spans
+    missing = spans.to_dicts()
     for is_kept in (False, True):
-        kept = source.read_kept_edits() if is_kept and missing.height else ERAS.empty()
-        known = kept if is_kept or eras is None else eras
-        for span in missing.to_dicts():
-            its = known.filter(block_id=span["block_id"])
-            before, after = (find_era(its, span[at]) for at in ("before_at", "after_at"))
-            differing = compare_blocks(before.select(_OF_BLOCK), after.select(_OF_BLOCK))
-            if before.height == after.height == 1 and not differing.is_empty():
-                began = after["first_seen_at"][0]
+        known = source.read_kept_edits() if is_kept and missing else eras
+        histories = {} if known is None else list_histories(known)
+        for span in (each for each in missing if each["block_id"] in histories):
+            history = histories[span["block_id"]]
+            before, after = (history.find(span[at]) for at in ("before_at", "after_at"))
+            its = (() if each is None else (each.config,) for each in (before, after))
+            differing = compare_blocks(*its)
+            if before and after and not differing.is_empty():
                 changes.append(differing)
                 # Else it was put back.
-                edited_at.setdefault(span["block_id"], began if began > span["before_at"] else None)
-        missing = spans.filter(~pl.col("block_id").is_in([*edited_at]))
-    found, tried = pl.concat(changes).unique(maintain_order=True), inside(comparison).tries
-    unknown = missing["block_id"].unique(maintain_order=True)
-    labels = (each["block_id", "label"] for each in graphs.values())
-    its = {} if eras is None else {e: as_blocks(eras.filter(block_id=e)) for e in tried}
+                began = after.first if after.first > span["before_at"] else None
+                edited_at.setdefault(span["block_id"], began)
+        missing = [each for each in missing if each["block_id"] not in edited_at]
+    unknown = dict.fromkeys(each["block_id"] for each in missing)
     return Edits(
-        found,
+        pl.concat(changes).unique(maintain_order=True),
         edited_at=edited_at,
-        unknown=tuple(each for each in unknown if each not in found["block_id"]),
+        unknown=tuple(unknown),
         why=FORGOTTEN if eras is None else NOT_THERE,
-        configs={block: BlockConfigs(each) for block, each in its.items()},
-        labels=source.labels | {k: label for each in labels for k, label in each.rows()},
+        labels=source.labels,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -26,7 +26,7 @@ from retab_analysis.evidence.versions import (
 from retab_analysis.fetch.paging import PAGE_SIZE
 from retab_analysis.fetch.publications import note_versions
 from retab_analysis.fetch.runs import fetch_run, read_newest_runs
-from retab_analysis.schema import RESULTS, VERSIONS, write_by_value
+from retab_analysis.schema import write_by_value
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT, say_day
 
@@ -36,13 +36,6 @@ _SPOKEN = re.compile(r"\S[ :]\S")
 """Names that are made of words, or times; no id is."""
 _DAY = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}")
 _MOST_GRAPHS = 6
-
-
-def list_publications(source: Source) -> pl.DataFrame:
-    """The publications of a workflow, a VERSIONS frame; none if the API does not give them."""
-    with contextlib.suppress(RetabAnalysisError):
-        return source.read_versions()
-    return VERSIONS.empty()
 
 
 def find_moment(name: str, asked: object, source: Source, runs: pl.DataFrame) -> Moment | None:
@@ -61,7 +54,7 @@ def find_moment(name: str, asked: object, source: Source, runs: pl.DataFrame) ->
         return Moment(PREVIOUS, "previous")
     if word in CURRENT:
         return _tell(_find_current(name, asked, source), source)
-    known = list_publications(source)
+    known = source.read_versions()
     number = _NUMBER.fullmatch(asked.strip())
     its = known.filter(pl.col("workflow_version_id") == asked)
     if its.is_empty() and number is not None:
@@ -80,7 +73,7 @@ def find_moment(name: str, asked: object, source: Source, runs: pl.DataFrame) ->
 def _find_named(name: str, asked: str, source: Source, runs: pl.DataFrame) -> Moment | None:
     """The moment with a name that a version without a number, a draft or an edit has."""
     year, word = source.client.api_time.year, asked.strip().casefold().removeprefix("the ")
-    for row in list_publications(source).iter_rows(named=True):
+    for row in source.read_versions().iter_rows(named=True):
         if (found := _tell(row, source)).name.casefold() == word:
             return found
     for began, ended in runs.sort("created_at").select("created_at", "completed_at").iter_rows():
@@ -98,9 +91,9 @@ def _find_named(name: str, asked: str, source: Source, runs: pl.DataFrame) -> Mo
 
 def list_known_edits(source: Source) -> list[Edit]:
     """The edits of all blocks, as far as their histories are known."""
-    labels = source.read_labels()
-    eras = read_eras(source, [*labels])
-    known = {} if eras is None else list_histories(eras, RESULTS.empty())
+    labels = source.labels
+    eras = source.read_eras([*labels])
+    known = {} if eras is None else list_histories(eras)
     histories = {block: its.eras for block, its in known.items()}
     return list_edits(histories, source.client.api_time.year, labels)
 
@@ -115,9 +108,9 @@ def _find_time(name: str, asked: date | str, source: Source) -> Moment:
 
 
 def _find_current(name: str, asked: str, source: Source) -> Mapping[str, object]:
-    versions = source.read_versions()
-    current = versions.filter(pl.col("is_current").fill_null(False))
+    current = source.read_versions().filter(pl.col("is_current").fill_null(False))
     if current.is_empty():
+        source.require("versions")
         raise ConfigError(
             f"{name}={asked!r}: workflow {source.workflow_id} has no published version"
         )
@@ -138,7 +131,7 @@ def read_since(client: Client, workflow_id: str, asked: str) -> Since:
 
     def list_named() -> Known:
         runs = read_newest_runs(client, workflow_id, limit=PAGE_SIZE)
-        versions, its = list_publications(source), runs.select("run_id", "created_at")
+        versions, its = source.read_versions(), runs.select("run_id", "created_at")
         return list_moments(versions, list_known_edits(source), its)
 
     try:
@@ -152,7 +145,7 @@ def read_since(client: Client, workflow_id: str, asked: str) -> Since:
 
 def say_unknown(name: str, asked: str, source: Source, runs: pl.DataFrame) -> str:
     """The message about a name that fits nothing: it lists the names that there are."""
-    versions = list_publications(source)
+    versions = source.read_versions()
     year = source.client.api_time.year
     named = {
         f"v{number}": "" if at is None else f" ({say_day(at, year)})"
@@ -177,22 +170,11 @@ def say_newest(runs: pl.DataFrame, year: int) -> str:
     return f"Its newest whole run: {''.join(told) or 'none'}"
 
 
-def read_eras(source: Source, blocks: Sequence[str]) -> pl.DataFrame | None:
-    """The histories of blocks, from the archive if the API does not give them; else None."""
-    if not blocks:
-        return None
-    with contextlib.suppress(RetabAnalysisError):
-        if (eras := source.read_edits(blocks)) is not None:
-            return eras
-    kept = source.read_kept_edits().filter(pl.col("block_id").is_in(blocks))
-    return None if kept.is_empty() else kept
-
-
 def find_following(source: Source, moment: Moment) -> datetime | None:
     """When the next version after a moment was published; None if none was."""
     if moment.at is None:
         return None
-    published = list_publications(source)["published_at"].drop_nulls()
+    published = source.read_versions()["published_at"].drop_nulls()
     return min((each for each in published if each > moment.at), default=None)
 
 
@@ -200,7 +182,7 @@ def make_versions(
     source: Source, timeline: Timeline, runs: pl.DataFrame, moments: Iterable[Moment | None]
 ) -> Versions:
     """The versions of a workflow; reads configurations if histories do not tell the moments."""
-    known = list_publications(source)
+    known = source.read_versions()
     asked = [each for each in moments if each is not None and each.kind == "publication"]
     graphs: dict[str, pl.DataFrame] = {}
     saved_at = source.read_saved_at()
@@ -216,8 +198,7 @@ def make_versions(
         ids = known["workflow_version_id"].drop_nulls().to_list()
         named = [each.version for each in asked if each.version is not None]
         wanted = [DRAFT, *named, *(each for each in ids if each not in named)][: _MOST_GRAPHS + 1]
-        with contextlib.suppress(RetabAnalysisError):
-            graphs = source.read_blocks(wanted)
+        graphs = source.read_blocks(wanted)
     rows = known.drop_nulls("workflow_version_id")
     rows = rows.select("workflow_version_id", "version", "published_at")
     configs = {version: _mark_configs(blocks) for version, blocks in graphs.items()}

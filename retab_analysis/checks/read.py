@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from retab_analysis.checks.moments import make_versions, read_eras
+from retab_analysis.checks.moments import make_versions
 from retab_analysis.checks.plan import (
     AHEAD,
     HISTORY,
@@ -77,7 +77,7 @@ def read_timeline(results: pl.DataFrame, source: Source, going: Iterable[str] = 
     blocks = saved["block_id"].drop_nulls().unique(maintain_order=True)
     there = [each for each in blocks if each in saved_at or not saved_at]
     newest = sorted(there, key=lambda each: str(saved_at.get(each) or ""), reverse=True)
-    eras = read_eras(source, newest[:MOST_BLOCKS])
+    eras = source.read_eras(newest[:MOST_BLOCKS])
     return Timeline.make(results, saved, saved_at, eras, [*going], source.find_renamed)
 
 

@@ -21,7 +21,7 @@ from retab_analysis.fetch.results import eval_columns, list_results
 from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, is_away, run_all
 from retab_analysis.progress import Progress, Silent
-from retab_analysis.schema import ERAS, LIVE_BLOCKS, RESULTS
+from retab_analysis.schema import ERAS, LIVE_BLOCKS, RESULTS, VERSIONS
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT
 
@@ -32,7 +32,7 @@ T = TypeVar("T")
 class Lists:
     """What an edit, a save or a publication changes: it is read once, until the next refresh.
 
-    After an error, versions and edits are not asked for again until then.
+    ``errors`` has why something was not given: it is not asked for again until then.
     """
 
     saved: pl.DataFrame | None = None
@@ -72,9 +72,7 @@ class Source:
 
     @property
     def labels(self) -> dict[str, str | None]:
-        """The labels of blocks that are known without a request."""
-        live = self._lists.live
-        rows = () if live is None else live["block_id", "label"].iter_rows()
+        rows = self._read_live()["block_id", "label"].iter_rows()
         return {block: label or None for block, label in rows}
 
     def refresh(self, progress: Progress | bool | None = None) -> None:
@@ -98,21 +96,18 @@ class Source:
         workflow = outcomes.results.get(1)
         if workflow is not None and workflow.height:
             self.name = workflow["name"][0] or ""
-        self._lists.surroundings = workflow, outcomes.results.get(2)
+        self._lists.surroundings = workflow, self._lists.versions
         return self._lists.surroundings
 
     def read_versions(self) -> pl.DataFrame:
+        """The publications, a VERSIONS frame; none if they are not given."""
         if self._lists.versions is None:
             read = partial(read_newest_versions, self.client, self.workflow_id)
-            self._lists.versions = self._ask("versions", read)
-        return self._lists.versions
+            self._lists.versions = self._ask("versions", read, None)
+        return VERSIONS.empty() if self._lists.versions is None else self._lists.versions
 
     def read_saved_at(self) -> dict[str, datetime | None]:
         return dict(self._read_live()["block_id", "updated_at"].iter_rows())
-
-    def read_labels(self) -> dict[str, str | None]:
-        self._read_live()
-        return self.labels
 
     def _read_live(self) -> pl.DataFrame:
         if self._lists.live is None:
@@ -191,6 +186,18 @@ class Source:
         named = its.with_columns(eval_columns(saved))
         return named.with_columns(pl.coalesce("eval_name", its["eval_name"]))
 
+    def require(self, what: str) -> None:
+        """Raise the error because of which the ``versions`` or ``edits`` were not given."""
+        if (error := self._lists.errors.get(what)) is not None:
+            raise error
+
+    def read_eras(self, blocks: Sequence[str]) -> pl.DataFrame | None:
+        """The history of some blocks, from the archive if the API does not give it."""
+        if not blocks or (eras := self.read_edits(blocks)) is not None:
+            return eras if blocks else None
+        kept = self.read_kept_edits().filter(pl.col("block_id").is_in(blocks))
+        return None if kept.is_empty() else kept
+
     def read_edits(self, blocks: Sequence[str]) -> pl.DataFrame | None:
         """The history of some blocks, an ERAS frame; None if the API does not give it."""
         known = self._lists.eras
@@ -201,7 +208,7 @@ class Source:
             saved_at = self.read_saved_at()
             at = {each: saved_at.get(each) for each in missing}
             read = partial(read_history, self.client, self.workflow_id, at, self._find_published())
-            its = self._ask("edits", read)
+            its = self._ask("edits", read, None)
             for each in missing:
                 known[each] = None if its is None else its.filter(block_id=each)
         eras = [its for each in blocks if (its := known[each]) is not None]
@@ -232,15 +239,14 @@ class Source:
             known[DRAFT] = live
         if missing := [each for each in versions if each not in known]:
             read = partial(read_graphs, self.client, self.workflow_id, missing)
-            found = self._ask("edits", read)
+            found: dict[str, pl.DataFrame] = self._ask("edits", read, {})
             known |= {each: found.get(each) for each in missing}
         return {each: its for each in versions if (its := known[each]) is not None}
 
-    def _ask(self, what: str, read: Callable[[], T]) -> T:
-        if what in self._lists.errors:
-            raise self._lists.errors[what]
-        try:
-            return read()
-        except RetabAnalysisError as error:
-            self._lists.errors[what] = error
-            raise
+    def _ask(self, what: str, read: Callable[[], T], default: T) -> T:
+        if what not in self._lists.errors:
+            try:
+                return read()
+            except RetabAnalysisError as error:
+                self._lists.errors[what] = error
+        return default

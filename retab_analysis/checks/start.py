@@ -184,7 +184,7 @@ def _say_kinds(single: Mapping[str, str]) -> str:
 def _list_blocks(
     source: Source, stale: Mapping[str, str], on_way: Mapping[str, str]
 ) -> Sequence[_Block]:
-    labels, saved = source.read_labels(), source.saved
+    labels, saved = source.labels, source.saved
     alike = Counter(labels.values())
     valid = (pl.col("validation_status") == "valid").fill_null(True)
     parts = saved.sort("block_id", "created_at", "eval_id").partition_by("block_id", as_dict=True)

@@ -13,12 +13,10 @@ import polars as pl
 
 from retab_analysis.arguments import check_count, resolve
 from retab_analysis.checks.defaults import open_source
-from retab_analysis.checks.moments import read_eras
 from retab_analysis.checks.source import Source
 from retab_analysis.checks.verdict import Memory, Question, make_verdict
 from retab_analysis.comparison.breaks import list_breaks, name_try, say_breaks
 from retab_analysis.comparison.comparison import Compared, inside
-from retab_analysis.comparison.config_changes import BlockConfigs
 from retab_analysis.comparison.detail import BROKE, find_day, list_differences
 from retab_analysis.comparison.plain_values import list_rows
 from retab_analysis.comparison.run_columns import say_moment
@@ -33,7 +31,6 @@ from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.names import Edit, find_edits
 from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.tries import Try, find_best, list_tries, say_on
-from retab_analysis.fetch.edits import as_blocks
 from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.params import check_text, client_or_default
 from retab_analysis.markup import count_noun, one_line
@@ -59,7 +56,7 @@ from retab_analysis.render.document import (
 )
 from retab_analysis.render.door import Door
 from retab_analysis.render.text import mark_line
-from retab_analysis.schema import ERAS, TRIES
+from retab_analysis.schema import TRIES
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import BROKEN, DRAFT
 
@@ -94,7 +91,6 @@ class _Shown:
     label: str
     known: Sequence[Try]
     tries: Sequence[Try]
-    configs: BlockConfigs
     evals: Sequence[tuple[str, str | None]]
     broken: Sequence[Story]
     newest_day: date | None
@@ -110,8 +106,9 @@ class _Shown:
         marks = {each.era.mark for each in find_edits(asked, self.edits)}
         whole = [each for each in self.known if each.name.text == asked]
         parts = [each for each in self.known if asked.casefold() in each.name.text.casefold()]
-        found = whole or [each for each in self.known if each.mark in marks] or parts
-        if len({self.configs.write(each) for each in found}) == 1:
+        edits = [each for each in self.known if each.era and each.era.mark in marks]
+        found = whole or edits or parts
+        if len({_write(each) for each in found}) == 1:
             return found[-1]
         listed = ", ".join(dict.fromkeys(repr(each.name.text) for each in found or self.known))
         fits = f"{asked!r} fits {len(found)} tries" if found else f"there is no try {asked!r}"
@@ -147,7 +144,7 @@ class _Shown:
 
     def tell(self, values: bool) -> TriesInWords:
         broken = frozenset(each.id for each in self.broken)
-        about = self.known, self.tries, self.configs, broken, self.year
+        about = self.known, self.tries, broken, self.year
         return TriesInWords(*about, values)
 
     @cached_property
@@ -277,7 +274,7 @@ class Tries(Shown, called="tries"):
         its = find_best(self._shown.tries) if name is None else self._shown.find(name)
         if its is None:
             raise ConfigError("no try has run yet; give the name of one")
-        if (config := self._shown.configs.write(its)) is None:
+        if (config := _write(its)) is None:
             raise ConfigError(
                 f"the configuration of {its.name.text!r} is not known: the API does not keep "
                 "earlier drafts"
@@ -364,7 +361,7 @@ def tries(
 
 
 def _find_block(asked: str, source: Source) -> str:
-    labels = source.read_labels()
+    labels = source.labels
     ids = source.saved["block_id"].drop_nulls().unique(maintain_order=True)
     return resolve("block", asked, {each: labels.get(each) for each in ids}, parts=True)
 
@@ -375,11 +372,13 @@ def _make(compared: Compared, block: str, last: int, source: Source, memory: Mem
     runs = memory.listing.runs.filter(~pl.col("run_id").is_in([*source.read_ids]))
     is_its = pl.col("target_block_id").eq_missing(block)
     since: Any = runs.filter(pl.col("scope").eq("workflow") | is_its)["created_at"].max()
-    known = list_tries(told, block, since=since)
+    graph = source.read_blocks([DRAFT]).get(DRAFT)
+    draft = () if graph is None else graph.filter(block_id=block).to_dicts()
+    known = list_tries(told, block, since=since, draft=next(iter(draft), None))
     if not known:
         start = f"ra.start_runs({source.workflow_id!r}, blocks={block!r})"
         raise ConfigError(f"no eval of block {block} has run yet: {start}")
-    configs, shown = _read_configs(block, source), choose_tries(known, last)
+    shown = choose_tries(known, last)
     good = [each.last_run_at or each.began_at for each in shown if each.is_good]
     first = good[-1] if good else shown[0].began_at
     page = _Shown(
@@ -387,7 +386,6 @@ def _make(compared: Compared, block: str, last: int, source: Source, memory: Mem
         source.labels.get(block) or block,
         known,
         shown,
-        configs,
         source.saved.filter(block_id=block).select(_ROW).rows(),
         [e for e in compared.counting if e.block_id == block and e.transition in BROKEN],
         compared.facts().newest_day,
@@ -397,29 +395,14 @@ def _make(compared: Compared, block: str, last: int, source: Source, memory: Mem
         [each for each in told.edits if each.block == block],
         runs.filter(is_its, pl.col("created_at") > first).height,
     )
-    rows = [
-        {**_tell(*each), "config": configs.write(each[0]), "versions": _number(each[0], configs)}
-        for each in zip(shown, page.changes, strict=True)
-    ]
+    rows = [_tell(each, changes) for each, changes in zip(shown, page.changes, strict=True)]
     about = {"block_id": block, "block_label": page.label, "workflow_id": source.workflow_id}
     frame = pl.DataFrame([row | about for row in reversed(rows)], schema=TRIES.schema)
     return Tries(frame, _list_evals(page), page)
 
 
-def _read_configs(block: str, source: Source) -> BlockConfigs:
-    """The configurations of a block: of its eras, if the API gives them, and of the draft."""
-    eras, draft = read_eras(source, [block]), source.read_blocks([DRAFT]).get(DRAFT)
-    its = None if draft is None else draft.filter(block_id=block)
-    return BlockConfigs(
-        as_blocks((ERAS.empty() if eras is None else eras).filter(block_id=block)),
-        None if its is None or its.is_empty() else its,
-    )
-
-
-def _number(its: Try, configs: BlockConfigs) -> list[int]:
-    """The numbers of the versions that have the code of a try."""
-    found = configs.eras.filter(config_fingerprint=its.mark or "")["versions"]
-    return sorted(found.explode().drop_nulls().unique())
+def _write(its: Try) -> str | None:
+    return None if its.config is None else its.config["config"]
 
 
 def _count(kinds: Sequence[str]) -> Iterator[Count]:
@@ -442,6 +425,8 @@ def _tell(its: Try, changes: Sequence[Change]) -> dict[str, Any]:
         "first_run_at": its.first_run_at,
         "last_run_at": its.last_run_at,
         "code": its.code,
+        "config": _write(its),
+        "versions": sorted(its.era.versions) if its.era else [],
     }
 
 

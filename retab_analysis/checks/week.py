@@ -13,7 +13,6 @@ import polars as pl
 from retab_analysis.analysis import summarize_runs
 from retab_analysis.analysis.periods import PERIOD, Length, end_of_day
 from retab_analysis.analysis.result_summaries import count_results
-from retab_analysis.checks.moments import read_eras
 from retab_analysis.checks.source import Source
 from retab_analysis.checks.verdict import Memory
 from retab_analysis.comparison.detail import ACCEPTED, BROKE, list_names
@@ -143,7 +142,7 @@ def add_runs(seen: Seen, kept: Memory, span: Periods, gone: list[str], *, trends
     rates = count_results(results.lazy(), keys, [PERIOD], None, None).collect()
     evals = results.group_by(keys).agg(n_evals=pl.col("eval_id").n_unique().cast(pl.Int64))
     blocks = source.saved["block_id"].drop_nulls().unique(maintain_order=True).to_list()
-    eras = read_eras(source, blocks)
+    eras = source.read_eras(blocks)
     its = results.filter(pl.col("eval_id").is_in(gone), pl.col(PERIOD) >= len(span.starts) - 2)
     return replace(
         seen,

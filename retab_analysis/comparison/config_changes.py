@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from retab_analysis.evidence.tries import Try
 from retab_analysis.markup import one_line
 from retab_analysis.render.document import Change, write_line
 from retab_analysis.render.marks import mark_texts, shorten_field
-from retab_analysis.schema import BLOCKS, CONFIG_CHANGES, ERAS
+from retab_analysis.schema import CONFIG_CHANGES
 from retab_analysis.vocabulary import BROKEN
 
 _SPAN = pl.Schema(
@@ -35,41 +34,11 @@ _SPAN = pl.Schema(
         **dict.fromkeys(("before_at", "after_at"), pl.Datetime("us", "UTC")),
     }
 )
+Blocks = Iterable[Mapping[str, Any]]
+"""Rows of BLOCKS."""
 LABEL = 80  # characters of a block's label
 FORGOTTEN = "the API does not keep earlier drafts"
 NOT_THERE = "the histories that were read, of at most 12 blocks, have no edit at that time"
-
-
-@dataclass(frozen=True, eq=False)
-class BlockConfigs:
-    """The configurations of a block: of its eras, with BLOCKS' columns, and of the draft."""
-
-    eras: pl.DataFrame = field(default_factory=ERAS.empty)
-    draft: pl.DataFrame | None = None
-
-    def find(self, its: Try | None) -> pl.DataFrame | None:
-        """The configuration of a try, one row with BLOCKS' columns."""
-        if its is None:
-            return None
-        found = self.eras.filter(config_fingerprint=its.mark or "").head(1)
-        shown = found if found.height else self.draft if its.is_present else None
-        return None if shown is None else shown.select(BLOCKS.schema.names())
-
-    def compare(self, before: Try | None, after: Try) -> pl.DataFrame:
-        """What a try changed, if both are known: a CONFIG_CHANGES frame."""
-        was, now = self.find(before), self.find(after)
-        if was is None or now is None:
-            return CONFIG_CHANGES.empty()
-        return compare_blocks(was, now.with_columns(was["parent_id"]))
-
-    def write(self, its: Try) -> str | None:
-        found = self.find(its)
-        return None if found is None else found["config"].item()
-
-    def read(self, its: Try, name: str) -> str:
-        """A text of a configuration, its prompt for example; empty if it is not known."""
-        known = json.loads(self.write(its) or "{}").get(name)
-        return known if isinstance(known, str) else ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +48,7 @@ class Edits:
     ``changes`` is a frame of :func:`fetch_config_changes`. For the blocks in ``edited_at`` it has
     exactly the edit that broke something, made at that moment if known. The edits of the
     ``unknown`` blocks are not known, and ``why`` is the reason. ``labels`` has the labels of
-    all blocks that were read, by id. ``configs`` are those of blocks that were edited again since
-    they broke.
+    all blocks that were read, by id.
     """
 
     changes: pl.DataFrame
@@ -89,7 +57,6 @@ class Edits:
     why: str = FORGOTTEN
     has_failed: bool = False  # whether the API could not be asked
     labels: Mapping[str, str | None] = field(default_factory=dict)
-    configs: Mapping[str, BlockConfigs] = field(default_factory=dict)
 
     @functools.cached_property
     def names(self) -> dict[str, str]:
@@ -112,8 +79,16 @@ class Edits:
         return f"The edit{blocks} is not known: {self.why}."
 
 
-def compare_blocks(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    """The differences of two BLOCKS frames: a CONFIG_CHANGES frame, one row per field.
+def compare_tries(before: Try | None, after: Try) -> pl.DataFrame:
+    """What a try changed, if both configurations are known: a CONFIG_CHANGES frame."""
+    was, now = None if before is None else before.config, after.config
+    if was is None or now is None:
+        return CONFIG_CHANGES.empty()
+    return compare_blocks([was], [{**now, "parent_id": was["parent_id"]}])
+
+
+def compare_blocks(before: Blocks, after: Blocks) -> pl.DataFrame:
+    """The differences of two states of a workflow: a CONFIG_CHANGES frame, one row per field.
 
     The rows have the order of the later blocks, removed blocks come last. A block that was added or
     removed is one row with the field ``$``.
@@ -131,9 +106,9 @@ def compare_blocks(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=CONFIG_CHANGES.schema, orient="row")
 
 
-def _documents(blocks: pl.DataFrame) -> dict[str, dict[str, Any]]:
+def _documents(blocks: Blocks) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for row in blocks.iter_rows(named=True):
+    for row in blocks:
         # A field that one of the API's two shapes omits is null in the other.
         document: dict[str, object] = {"type": row["block_type"], "label": row["label"] or ""}
         if row["config"] is not None:
@@ -144,7 +119,7 @@ def _documents(blocks: pl.DataFrame) -> dict[str, dict[str, Any]]:
         if row["block_id"] is None:
             alike = f"{row['block_type']} {row['label']}"
             key = f"{alike} {sum(each.startswith(alike) for each in found)}"
-        found[key] = row | {"document": document}
+        found[key] = {**row, "document": document}
     return found
 
 

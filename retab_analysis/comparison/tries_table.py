@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from retab_analysis.comparison.config_changes import BlockConfigs, mark_changes
+from retab_analysis.comparison.config_changes import compare_tries, mark_changes
 from retab_analysis.comparison.detail import BROKE, name_eval, say_asserts, summarize_value
 from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.tries import Try, find_best, find_last_good, list_ran
@@ -44,7 +44,6 @@ class TriesInWords:
 
     known: Sequence[Try]
     tries: Sequence[Try]
-    configs: BlockConfigs
     broken: frozenset[str]
     year: int | None
     values: bool
@@ -54,13 +53,13 @@ class TriesInWords:
         """What each try changed, from the one before it."""
         earlier = [None, *self.known]
         before = {id(each): earlier[at] for at, each in enumerate(self.known)}
-        found = (self.configs.compare(before[id(each)], each) for each in self.tries)
+        found = (compare_tries(before[id(each)], each) for each in self.tries)
         return [*map(mark_changes, found)]
 
     def copies(self) -> tuple[tuple[str, str], ...]:
         """The prompt of the best try, by what the button says."""
         best = self.best() if self.values else None
-        prompt = self.configs.read(best, "prompt") if best else ""
+        prompt = best.read("prompt") if best else ""
         return ((f"Copy the prompt of {best.name.full}", prompt),) if best and prompt else ()
 
     def best(self) -> Try | None:
@@ -106,7 +105,7 @@ class TriesInWords:
 
     def _say_config(self, at: int) -> str:
         """The model of a try, and what it changed beside the prompt."""
-        model = self.configs.read(self.tries[at], "model")
+        model = self.tries[at].read("model")
         lines = [f"model: {model}"] if model else []
         for each in self.changes[at]:
             if each.label != "prompt":
@@ -117,7 +116,7 @@ class TriesInWords:
     def _list_words(self, at: int) -> list[Line]:
         known = self.changes[at]
         if at == 0 and self.values:
-            start = one_line(self.configs.read(self.tries[0], "prompt"), 120)
+            start = one_line(self.tries[0].read("prompt"), 120)
             return [write_line(Span(start, "quiet"))] if start else []
         if at == 0 or not known:
             return []

@@ -10,7 +10,7 @@ from functools import cached_property
 import polars as pl
 
 from retab_analysis.comparison.breaks import Break, list_breaks, say_try
-from retab_analysis.comparison.config_changes import BlockConfigs, mark_changes
+from retab_analysis.comparison.config_changes import compare_tries, mark_changes
 from retab_analysis.comparison.detail import (
     ACCEPTED,
     BROKE,
@@ -210,14 +210,13 @@ class _Writer:
     @cached_property
     def tries(self) -> dict[str, TriesInWords]:
         """On a page: the tries of blocks that were edited again since they broke evals."""
-        edits, found = self.facts.sides.around.edits, dict[str, TriesInWords]()
-        if edits is None or not self.door.passing:
+        found = dict[str, TriesInWords]()
+        if not self.door.passing:
             return {}
         for each in self.facts.last_tries:
             known = self.facts.tries[each.block]
-            configs = edits.configs.get(each.block, BlockConfigs())
             its = frozenset(s.id for s in self.facts.of(*BROKEN) if s.block_id == each.block)
-            about = known, choose_tries(known, _TRIES), configs, its, self.facts.year
+            about = known, choose_tries(known, _TRIES), its, self.facts.year
             found[each.block] = TriesInWords(*about, self.door.values)
         return found
 
@@ -269,12 +268,9 @@ class _Writer:
 
     def _find_words(self, block: str | None, its: Try | None) -> pl.DataFrame:
         """What an edit changed of the code that ran before it, as far as that is known."""
-        edits, tries = self.facts.sides.around.edits, self.facts.tries.get(block or "", ())
+        tries = self.facts.tries.get(block or "", ())
         before = [each for each in tries[: tries.index(its) if its else 0] if each.has_run]
-        configs = None if edits is None or not before else edits.configs.get(block or "")
-        if its is None or configs is None:
-            return CONFIG_CHANGES.empty()
-        return configs.compare(before[-1], its)
+        return compare_tries(before[-1], its) if its and before else CONFIG_CHANGES.empty()
 
     def _show_edit(self, its: Break, apart: pl.DataFrame) -> Part:
         """The words of an edit, or why they are not known.

@@ -15,7 +15,6 @@ from typing import NamedTuple
 import polars as pl
 
 from retab_analysis.evidence.timeline import BlockHistory, Era, list_histories
-from retab_analysis.schema import RESULTS
 from retab_analysis.vocabulary import DRAFT, say_day
 
 EDIT = "edit of "
@@ -145,7 +144,7 @@ def find_edits(asked: str, edits: Sequence[Edit]) -> list[Edit]:
 
 def name_edits(edits: pl.DataFrame) -> pl.DataFrame:
     """An EDITS frame with the ``name`` of the code of each era."""
-    known = list_histories(edits, RESULTS.empty())
+    known = list_histories(edits)
     named = list_edits({k: its.eras for k, its in known.items()}, _find_year(known))
     names = {(each.block, each.era.mark): each.name.text for each in named}
     keys = edits.select("block_id", "config_fingerprint").iter_rows()
@@ -167,7 +166,7 @@ def name_drafts(edits: pl.DataFrame) -> pl.DataFrame:
     """The names of the drafts of an EDITS frame, as :data:`NAMES`, in the order of time."""
     found: list[tuple[str | None, datetime, str]] = []
     for (workflow,), its in edits.partition_by("workflow_id", as_dict=True).items():
-        known = list_histories(its, RESULTS.empty())
+        known = list_histories(its)
         year, eras = _find_year(known), [era for each in known.values() for era in each.eras]
         firsts = [era.first for era in eras]
         ends = (era.last for era in eras if era.last is not None and not era.is_draft)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 from msgspec import Struct
@@ -27,6 +27,7 @@ from retab_analysis.evidence.presence import (
     find_presence,
     read_word,
 )
+from retab_analysis.schema import BLOCKS
 from retab_analysis.vocabulary import BLOCK_CODE, ERA, MOMENT, SAME_EVAL
 
 Sameness = Literal["same", "edited", "unknown"]
@@ -38,8 +39,11 @@ OF_CODES = ("block_id", "run_id", "workflow_version_id", BLOCK_CODE)
 """The columns of results that tell codes and versions."""
 
 
-class Era(Struct, frozen=True, gc=False):
-    """A configuration of a block, from its first day to its last."""
+class Era(Struct, frozen=True):
+    """A configuration of a block, from its first day to its last.
+
+    ``config`` is the block as it was, a row of BLOCKS; its parent is no part of it.
+    """
 
     mark: str
     first: datetime
@@ -47,6 +51,7 @@ class Era(Struct, frozen=True, gc=False):
     is_draft: bool
     versions: frozenset[int] = frozenset()  # the publications that have it
     number: int | None = None  # its place among the eras of its block, if all of them are known
+    config: Mapping[str, Any] = {}
 
     @property
     def code(self) -> str:
@@ -100,15 +105,19 @@ class BlockHistory:
         return next((each for each in self.eras if each.is_draft), None)
 
 
-def list_histories(eras: pl.DataFrame, results: pl.DataFrame) -> dict[str, BlockHistory]:
+def list_histories(
+    eras: pl.DataFrame, results: pl.DataFrame | None = None
+) -> dict[str, BlockHistory]:
     """The history of each block of an ERAS frame, with the codes that ``results`` show."""
     parts: dict[str, list[Era]] = {}
-    columns = ("block_id", "config_fingerprint", "first_seen_at", "last_seen_at", "is_draft")
-    rows = eras.select(*columns, "versions", "number").rows()
-    for block, mark, first, last, is_draft, versions, number in rows:
-        if first is not None:
-            era = Era(mark, first, last, bool(is_draft), frozenset(versions or ()), number)
-            parts.setdefault(block, []).append(era)
+    for row in eras.drop_nulls("first_seen_at").iter_rows(named=True):
+        about = row["config_fingerprint"], row["first_seen_at"], row["last_seen_at"]
+        config = {name: row.get(name) for name in BLOCKS.schema} | {"label": row["block_label"]}
+        versions = frozenset(row["versions"] or ())
+        era = Era(*about, bool(row["is_draft"]), versions, row["number"], config)
+        parts.setdefault(row["block_id"], []).append(era)
+    if results is None:
+        return {block: BlockHistory(its, {}) for block, its in parts.items()}
     coded = results.filter(pl.col("block_id").is_in(list(parts))).drop_nulls(BLOCK_CODE)
     seen = coded.group_by("block_id", BLOCK_CODE).agg(BEGAN.min().alias("first"))
     shown: dict[str, dict[str, datetime]] = {}

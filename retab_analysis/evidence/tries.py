@@ -8,9 +8,11 @@ a try with the newest earlier one that ran. An eval with both a pass and a failu
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from operator import attrgetter
+from typing import Any
 
 import polars as pl
 from msgspec import Struct
@@ -42,7 +44,8 @@ class Try(Struct, frozen=True):
     is_present: bool = False
     is_put_back: bool = False  # whether an earlier try had this code
     back: Name | None = None  # of the save that put it back, if it has not run since
-    mark: str | None = None  # of its era, if the history of its block is known
+    era: Era | None = None  # if the history of its block is known
+    draft: Mapping[str, Any] | None = None  # the block of the draft, of the present code
     runs: frozenset[str] = frozenset()
     of: frozenset[str] = frozenset()
     mended: frozenset[str] = frozenset()
@@ -54,6 +57,16 @@ class Try(Struct, frozen=True):
         began = self.edited_at or self.first_run_at
         assert began is not None
         return began
+
+    @property
+    def config(self) -> Mapping[str, Any] | None:
+        """Its block as it was, a row of BLOCKS, as far as that is known."""
+        return self.draft if self.era is None else self.era.config
+
+    def read(self, name: str) -> str:
+        """A text of its configuration, its prompt for example; empty if it is not known."""
+        known = json.loads((self.config or {}).get("config") or "{}").get(name)
+        return known if isinstance(known, str) else ""
 
     @property
     def has_run(self) -> bool:
@@ -77,10 +90,17 @@ class Try(Struct, frozen=True):
         return frozenset(each for each, state in self.states.items() if state in states)
 
 
-def list_tries(versions: Versions, block: str, *, since: datetime | None = None) -> list[Try]:
+def list_tries(
+    versions: Versions,
+    block: str,
+    *,
+    since: datetime | None = None,
+    draft: Mapping[str, Any] | None = None,
+) -> list[Try]:
     """The tries of a block, the oldest first.
 
-    ``since`` is the moment from which on all runs were read: earlier eras may have run.
+    ``since`` is the moment from which on all runs were read: earlier eras may have run. ``draft``
+    is the block as it is now, a row of BLOCKS.
     """
     timeline = versions.timeline
     history = timeline.histories.get(block)
@@ -99,9 +119,10 @@ def list_tries(versions: Versions, block: str, *, since: datetime | None = None)
         has_run = history is not None and not ran.isdisjoint(history.codes_of(era))
         if not has_run and (since is None or era.first > since):
             name = versions.names[block, era.mark]
-            found.append(Try(None, name, era.first, is_present=era.is_draft, mark=era.mark))
+            found.append(Try(None, name, era.first, is_present=era.is_draft, era=era))
     found.sort(key=attrgetter("began_at"))
-    return [*_compare(_mark_present(found, versions, block))]
+    told = _mark_present(found, versions, block)
+    return [*_compare(replace(e, draft=draft) if e.is_present else e for e in told)]
 
 
 def _read_stretch(
@@ -136,7 +157,7 @@ def _read_stretch(
         states,
         dict(newest.select("eval_id", "actual_value").iter_rows()),
         is_put_back=is_put_back,
-        mark=None if era is None else era.mark,
+        era=era,
         runs=frozenset(rows["run_id"].drop_nulls()),
     )
 
@@ -248,7 +269,7 @@ def find_edit(tries: Sequence[Try], story: Story) -> Try | None:
     return next((each for each in ran if each.code in codes), ran[-1] if ran else None)
 
 
-def _compare(tries: Sequence[Try]) -> Iterator[Try]:
+def _compare(tries: Iterable[Try]) -> Iterator[Try]:
     """Tell what each try mended and broke, compared with the newest earlier one that ran."""
     before: Try | None = None
     for each in tries:

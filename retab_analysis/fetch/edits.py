@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import warnings
 from collections.abc import Sequence
-from datetime import datetime
 from functools import partial
 
 import polars as pl
@@ -149,19 +148,6 @@ def _read_eras(client: Client, workflow_id: str, block_id: str) -> pl.DataFrame 
     about = {"block_id": pl.lit(block_id), "workflow_id": pl.lit(workflow_id)}
     place = pl.col("first_seen_at").rank("ordinal")
     return eras.frame.with_columns(**about, number=place.cast(pl.Int64))
-
-
-def find_era(eras: pl.DataFrame, moment: datetime) -> pl.DataFrame:
-    """The era of a block at a moment, also with BLOCKS' columns; or the last one seen before."""
-    begun = eras.filter(pl.col("first_seen_at") <= moment)
-    is_then = (pl.col("last_seen_at") >= moment).fill_null(False)
-    seen = pl.when(is_then).then("first_seen_at").otherwise("last_seen_at")
-    return as_blocks(begun.sort(is_then, seen, "first_seen_at").tail(1))
-
-
-def as_blocks(eras: pl.DataFrame) -> pl.DataFrame:
-    """Eras, also with BLOCKS' columns; the parent of a block is no part of its configuration."""
-    return eras.with_columns(label="block_label", parent_id=pl.lit(None, pl.String))
 
 
 def history_path(block_id: str) -> str:

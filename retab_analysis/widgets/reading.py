@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,10 +16,10 @@ from retab_analysis.comparison.accepted import Policy
 from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS
 from retab_analysis.comparison.sides import Sides
-from retab_analysis.errors import ConfigError, RetabAnalysisError
+from retab_analysis.errors import ConfigError
 from retab_analysis.markup import count_noun
 from retab_analysis.progress import Progress
-from retab_analysis.schema import ERAS, RUNS
+from retab_analysis.schema import RUNS
 from retab_analysis.transport import Client
 from retab_analysis.widgets.state import NO_EVAL, NO_RUN, WATCHED, Phase, WorkflowLook
 
@@ -118,8 +117,6 @@ class Followed:
         if self.runs.height:
             listing.add(self.runs)
             listing.shown = frozenset(self.runs.filter(~pl.col("is_terminal"))["run_id"])
-        with contextlib.suppress(RetabAnalysisError):  # then blocks are called by their ids
-            source.read_labels()
         verdict = self._make_verdict(progress)
         plan, made = verdict.plan, verdict.comparison
         runs = pl.concat([plan.read.drop("why"), listing.runs]).unique("run_id", keep="first")
@@ -134,7 +131,6 @@ class Followed:
             reruns=count_reruns(made, source.client),
         )
         self.see()
-        self.look = replace(self.look, eras=_read_eras(self.look.results, source))
         self.compared = marks
 
     def _make_verdict(self, progress: Progress) -> Verdict:
@@ -176,12 +172,3 @@ class Followed:
 
 def count_reruns(comparison: Comparison, client: Client) -> int:
     return len(RerunPlan.make(comparison, SETTLE_ROUNDS, now=client.api_time).asked)
-
-
-def _read_eras(results: pl.DataFrame, source: Source) -> pl.DataFrame:
-    """The history of the blocks that ran on several codes, as far as the API gives it."""
-    codes = results.group_by("block_id").agg(pl.col("code").drop_nulls().n_unique())
-    blocks = codes.filter(pl.col("code") > 1)["block_id"].drop_nulls().sort().to_list()
-    with contextlib.suppress(RetabAnalysisError):
-        return ERAS.empty() if (eras := source.read_edits(blocks)) is None else eras
-    return ERAS.empty()

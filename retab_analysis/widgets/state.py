@@ -15,7 +15,7 @@ from retab_analysis.comparison.comparison import inside
 from retab_analysis.evidence.timeline import mark_codes
 from retab_analysis.evidence.versions import Versions
 from retab_analysis.fetch.run_line import WAITING, RunStatus
-from retab_analysis.schema import ERAS, EVALS, RESULTS, RUNS
+from retab_analysis.schema import EVALS, RESULTS, RUNS
 
 # A workflow without evals or runs, in words; neither is an error.
 NO_EVAL, NO_RUN = "No saved eval yet: save one in Retab", "No run yet"
@@ -54,7 +54,6 @@ class WorkflowLook:
     saved: pl.DataFrame = field(default_factory=EVALS.empty)
     versions: Versions | None = None  # names moments; None until something was judged
     labels: Mapping[str, str | None] = field(default_factory=dict)  # of blocks, by their ids
-    eras: pl.DataFrame = field(default_factory=ERAS.empty)  # of blocks that ran on several codes
     reruns: int = 0  # so many runs *Settle* starts
     line: RunStatus = field(default_factory=RunStatus)  # how far the runs are
     trouble: str = ""  # why the API has not answered since, or why watching failed

@@ -35,7 +35,7 @@ from retab_analysis.comparison.going import (
 )
 from retab_analysis.comparison.run_columns import KnownRuns, say_moment
 from retab_analysis.evidence.placing import is_in_scope
-from retab_analysis.fetch.edits import find_era
+from retab_analysis.evidence.versions import Versions
 from retab_analysis.fetch.run_line import RunStatus
 from retab_analysis.markup import Html, one_line
 from retab_analysis.render.document import (
@@ -57,7 +57,6 @@ from retab_analysis.render.document import (
 )
 from retab_analysis.render.door import Door
 from retab_analysis.render.text import WIDEST, to_text
-from retab_analysis.schema import BLOCKS
 from retab_analysis.vocabulary import BROKEN, NOT_COMPARED
 from retab_analysis.widgets.state import NO_EVAL, NO_RUN, ViewState, WorkflowLook
 
@@ -106,7 +105,7 @@ class StateInWords:
 
     def is_of(self, state: ViewState) -> bool:
         """Whether another state says the same about the runs and the evals."""
-        names = ("comparison", "runs", "watched", "results", "checked", "eras", "phase", "progress")
+        names = ("comparison", "runs", "watched", "results", "checked", "phase", "progress")
         is_same = all(getattr(self.look, name) is getattr(state.look, name) for name in names)
         own = "values", "candidate"
         return is_same and all(getattr(self.state, each) == getattr(state, each) for each in own)
@@ -336,7 +335,7 @@ class StateInWords:
             names=self.names,
             going=frozenset(look.going["run_id"]) if self.is_going else frozenset(),
             due=self.due,
-            say_edit=partial(_find_changes, look.eras) if self.state.values else None,
+            say_edit=partial(_find_changes, look.versions) if self.state.values else None,
         )
 
     def _make_waiting(self, eval_id: str, columns: Sequence[TableColumn]) -> Row:
@@ -420,15 +419,14 @@ def say_status(status: RunStatus) -> Line:
 
 
 def _find_changes(
-    all_eras: pl.DataFrame, block: str, before: datetime | None, after: datetime | None
+    versions: Versions | None, block: str, before: datetime | None, after: datetime | None
 ) -> tuple[Change, ...]:
     """What was edited in a block between two moments, if its history tells."""
-    if before is None or after is None:
+    history = None if versions is None else versions.timeline.histories.get(block)
+    if history is None or before is None or after is None:
         return ()
-    eras = all_eras.filter(block_id=block)
-    sides = [find_era(eras, at).select([*BLOCKS.schema]) for at in (before, after)]
-    is_known = all(each.height == 1 for each in sides)
-    return mark_changes(compare_blocks(*sides)) if is_known else ()
+    was, now = history.find(before), history.find(after)
+    return mark_changes(compare_blocks([was.config], [now.config])) if was and now else ()
 
 
 def list_news(facts: StateInWords, said: set[tuple[str, str]], *, values: bool) -> Iterator[str]:
