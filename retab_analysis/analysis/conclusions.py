@@ -14,6 +14,7 @@ import polars as pl
 
 from retab_analysis.evidence.comparable import HORIZON
 from retab_analysis.evidence.comparable import NEEDED as OF_LEDGER
+from retab_analysis.evidence.facts import Facts
 from retab_analysis.evidence.placing import place_results
 from retab_analysis.evidence.saved_evals import find_expected, judge_saved, remember_passes
 from retab_analysis.evidence.telling import SHOWN, Told, tell
@@ -39,7 +40,7 @@ def conclude(results: pl.DataFrame, evals: pl.DataFrame | None) -> Told:
     )
     saved = _make_saved(dated) if evals is None else evals
     runs = _describe_runs(dated)
-    timeline = Timeline.make(dated, saved)
+    timeline = Timeline.make(dated, Facts(saved))
     placed = place_results(timeline, runs)
     now, earlier = (placed.filter(place=place) for place in ("candidate", "earlier"))
     remembered = remember_passes(earlier, now, saved, now.select(MOMENT.min()).item())

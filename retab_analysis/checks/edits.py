@@ -11,7 +11,7 @@ import polars as pl
 
 from retab_analysis.checks.moments import find_moment, say_unknown
 from retab_analysis.checks.plan import ReadingPlan
-from retab_analysis.checks.source import Source
+from retab_analysis.checks.source import MOST_BLOCKS, Source
 from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.config_changes import (
     FORGOTTEN,
@@ -32,7 +32,6 @@ from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT
 
 _LATEST = datetime.max.replace(tzinfo=UTC)
-_MOST_BLOCKS = 12
 _OF_BLOCK = tuple(BLOCKS.schema)
 
 
@@ -191,4 +190,4 @@ def _choose_blocks(comparison: Comparison, spans: pl.DataFrame) -> list[str]:
     blocks = spans["block_id"].unique(maintain_order=True)
     others = [each for each in blocks if each not in read]
     kept = [each for each in blocks if each in read]
-    return [*kept, *others[: max(_MOST_BLOCKS - len(read), 0)]]
+    return [*kept, *others[: max(MOST_BLOCKS - len(read), 0)]]

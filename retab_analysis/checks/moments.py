@@ -182,11 +182,10 @@ def make_versions(
     source: Source, timeline: Timeline, runs: pl.DataFrame, moments: Iterable[Moment | None]
 ) -> Versions:
     """The versions of a workflow; reads configurations if histories do not tell the moments."""
-    known = source.read_versions()
     asked = [each for each in moments if each is not None and each.kind == "publication"]
     graphs: dict[str, pl.DataFrame] = {}
-    saved_at = source.read_saved_at()
-    blocks = timeline.definitions.saved["block_id"].drop_nulls().unique()
+    known, saved_at = source.read_versions(), timeline.facts.saved_at
+    blocks = timeline.facts.saved["block_id"].drop_nulls().unique()
     silent = {
         block
         for block in blocks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -26,6 +26,7 @@ from retab_analysis.comparison.detail import list_evals, say_invalid
 from retab_analysis.comparison.sides import NewerRun, ReadRuns, Sides, check_results
 from retab_analysis.errors import list_some
 from retab_analysis.evidence.comparable import MOMENT_TYPE
+from retab_analysis.evidence.facts import Facts
 from retab_analysis.evidence.placing import is_in_scope, place_results
 from retab_analysis.evidence.saved_evals import (
     SavedEvals,
@@ -38,10 +39,9 @@ from retab_analysis.evidence.timeline import Timeline, lacks_codes
 from retab_analysis.evidence.versions import Versions
 from retab_analysis.fetch.kept import find_deleted
 from retab_analysis.progress import Progress, Silent
+from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DECIDED, MOMENT
 
-MOST_BLOCKS = 12
-"""Of so many blocks the history is read: those that were saved last."""
 _NAMED = 3
 DAY = timedelta(days=1)
 GOING_ON = ("pending", "queued", "running")
@@ -64,21 +64,13 @@ def read_versions(
 ) -> Versions:
     """The timeline of some results, and what tells the versions of a plan and of runs."""
     moments = [each for each in (plan.now, plan.before) if each is not None]
-    timeline = read_timeline(results, source, _list_going(plan, source)["run_id"])
+    timeline = read_timeline(results, source, _list_going(plan, source.client.api_time)["run_id"])
     return make_versions(source, timeline, runs, moments)
 
 
 def read_timeline(results: pl.DataFrame, source: Source, going: Iterable[str] = ()) -> Timeline:
-    """The timeline of some results and all saved evals; ``going`` are the runs that go on.
-
-    The histories of blocks name their codes, however long ago they were edited.
-    """
-    saved, saved_at = source.saved, source.read_saved_at()
-    blocks = saved["block_id"].drop_nulls().unique(maintain_order=True)
-    there = [each for each in blocks if each in saved_at or not saved_at]
-    newest = sorted(there, key=lambda each: str(saved_at.get(each) or ""), reverse=True)
-    eras = source.read_eras(newest[:MOST_BLOCKS])
-    return Timeline.make(results, saved, saved_at, eras, [*going], source.find_renamed)
+    """The timeline of some results; ``going`` are the runs that go on."""
+    return Timeline.make(results, source.read_facts(), [*going])
 
 
 def read_as_it_is_now(source: Source) -> SavedEvals:
@@ -88,13 +80,11 @@ def read_as_it_is_now(source: Source) -> SavedEvals:
         return SavedEvals(source.saved, stale=dict.fromkeys(source.saved["eval_id"], "never"))
     plan = make_plan(listing, None, LAST_GOOD, Limits.choose(HISTORY, source))
     results = read_results(plan, source, Silent())
-    timeline = read_timeline(results, source, _list_going(plan, source)["run_id"])
-    return make_sides(plan, results, Versions(timeline), source).saved
+    timeline = read_timeline(results, source, _list_going(plan, source.client.api_time)["run_id"])
+    return make_sides(plan, Versions(timeline), source.client).saved
 
 
-def make_sides(
-    plan: ReadingPlan, results: pl.DataFrame, versions: Versions, source: Source
-) -> Sides:
+def make_sides(plan: ReadingPlan, versions: Versions, client: Client) -> Sides:
     """The two sides, and what is known about the saved evals.
 
     Between two versions, each side has the results on its version's code, whatever run they are
@@ -104,21 +94,22 @@ def make_sides(
     codes = None if now is None or now.kind == "draft" else versions.code_of(now)
     if codes is not None:
         timeline = timeline.at({block: each.codes for block, each in codes.items()})
-    sides = _make_sides(plan, timeline, source, is_now=plan.follow and codes is None)
+    sides = _make_sides(plan, timeline, client, is_now=plan.follow and codes is None)
     if codes is not None and now is not None:
         sides = keep_to_version(sides, now, codes, versions)
     return sides if plan.before is None else set_against(sides, plan, versions, timeline)
 
 
-def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now: bool) -> Sides:
+def _make_sides(plan: ReadingPlan, timeline: Timeline, client: Client, *, is_now: bool) -> Sides:
     # Results of a version may be of any run.
     against = None if plan.before is not None else plan.baseline
     is_baseline = pl.col("run_id").is_in([] if against is None else [*against.runs["run_id"]])
-    saved, facts, going = source.saved, _describe_runs(plan.read), _list_going(plan, source)
+    facts, runs = timeline.facts, _describe_runs(plan.read)
+    saved, going = facts.saved, _list_going(plan, facts.read_at)
     named = frozenset() if plan.follow else frozenset(plan.candidate.runs["run_id"])
     # Results of a run that goes on judge nothing, unless you asked for that run.
     aside = [*going["run_id"], *(() if against is None else against.runs["run_id"])]
-    placed = place_results(timeline, facts, named, aside)
+    placed = place_results(timeline, runs, named, aside)
     now, earlier, tried = (
         placed.filter(place=each).drop("place") for each in ("candidate", "earlier", "tried")
     )
@@ -128,7 +119,7 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now
     expected = find_expected(_list_due(plan, going), saved, placed)
     unread = {*saved["eval_id"]}.difference(placed["eval_id"])
     pending = _find_pending(plan.candidate.runs, now, saved) & (expected | unread)
-    deleted, unlisted, is_list_whole = _find_deleted(plan, timeline.results, source)
+    deleted, unlisted, is_list_whole = _find_deleted(plan, timeline, client)
     checked, lacking = _choose_checked(plan, now), expected - pending
     lost = count_lost(checked, placed, len(lacking - {*now["eval_id"]}))
     explained = len(_find_recent(plan, checked, timeline.results, deleted) - {*now["eval_id"]})
@@ -144,7 +135,7 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now
         else check_results(timeline.results.filter(is_baseline), "baseline").collect(),
         history=check_results(earlier, "history").collect(),
         timeline=timeline,
-        saved=replace(told, deleted=deleted, read_at=source.client.api_time),
+        saved=replace(told, deleted=deleted, read_at=facts.read_at),
         read=ReadRuns(
             why=plan.candidate.why,
             against=_say_against(plan),
@@ -156,15 +147,15 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now
             unlisted=unlisted,
             is_list_whole=is_list_whole,
             waiting=count_waiting(plan.candidate.runs),
-            newer=_list_newer(plan, timeline, source) if is_now else (),
+            newer=_list_newer(plan, timeline) if is_now else (),
             could_not_run=is_cut,
         ),
         notes=(
             *plan.notes,
-            *_note_reverted(placed, source),
+            *_note_reverted(placed, facts),
             *(_note_tried(tried) if is_now else ()),
             *_note_invalid(saved),
-            *_note_unseen(timeline, source),
+            *_note_unseen(timeline),
             *_note_deleted(lost[2]),
         ),
     )
@@ -178,17 +169,18 @@ def _choose_checked(plan: ReadingPlan, now: pl.DataFrame) -> pl.DataFrame:
 
 
 def _find_deleted(
-    plan: ReadingPlan, results: pl.DataFrame, source: Source
+    plan: ReadingPlan, timeline: Timeline, client: Client
 ) -> tuple[frozenset[str], int, bool]:
     """The deleted evals with results, how many others are not saved, whether the list is whole.
 
     If so many lack that only some were asked for, the newest whole run with all of its results
     tells of the others: it has every eval that was saved when it began.
     """
-    is_saved = pl.col("eval_id").is_in(source.saved["eval_id"].implode())
+    results = timeline.results
+    is_saved = pl.col("eval_id").is_in(timeline.facts.saved["eval_id"].implode())
     last = results.filter(~is_saved).group_by("eval_id").agg(MOMENT.max().alias("at"))
     missing = last.sort(-pl.col("at").to_physical(), "eval_id", nulls_last=True)
-    deleted, is_whole = find_deleted(source.client, [*missing["eval_id"]])
+    deleted, is_whole = find_deleted(client, [*missing["eval_id"]])
     if is_whole and len(deleted) < missing.height:
         sizes = results.group_by("run_id").agg(n=pl.col("eval_id").n_unique())
         whole = plan.read.filter(scope="workflow", status="completed").join(sizes, on="run_id")
@@ -207,9 +199,9 @@ def _find_recent(
     return deleted.intersection(recent["eval_id"])
 
 
-def _list_going(plan: ReadingPlan, source: Source) -> pl.DataFrame:
+def _list_going(plan: ReadingPlan, now: datetime) -> pl.DataFrame:
     """The runs that have not ended and are younger than a day; none if runs were asked for."""
-    is_young = pl.col("created_at") > source.client.api_time - DAY
+    is_young = pl.col("created_at") > now - DAY
     return plan.read.filter(~pl.col("is_terminal"), is_young, pl.lit(plan.follow))
 
 
@@ -232,12 +224,12 @@ def _list_due(plan: ReadingPlan, going: pl.DataFrame) -> pl.DataFrame:
     return ended if plan.follow else plan.candidate.runs
 
 
-def _list_newer(plan: ReadingPlan, timeline: Timeline, source: Source) -> tuple[NewerRun, ...]:
+def _list_newer(plan: ReadingPlan, timeline: Timeline) -> tuple[NewerRun, ...]:
     on_code = {*timeline.results.filter(pl.col("on_code") != "is_not")["run_id"].drop_nulls()}
     told = (each for its in timeline.presences.values() for each in its.told.values())
     fresh = [each.eval_id for each in told if each.word == "fresh"]
-    unsure = source.saved.filter(~pl.col("eval_id").is_in(fresh))
-    now, found = source.client.api_time, []
+    unsure = timeline.facts.saved.filter(~pl.col("eval_id").is_in(fresh))
+    now, found = timeline.facts.read_at, []
     for run in plan.open_runs.iter_slices(1):
         row = run.row(0, named=True)
         done = sum(row[name] or 0 for name in ("passed", "failed", "blocked", "error"))
@@ -279,7 +271,7 @@ def _say_against(plan: ReadingPlan) -> str:
     return f", {plan.baseline.why}{warning}"
 
 
-def _note_reverted(placed: pl.DataFrame, source: Source) -> list[str]:
+def _note_reverted(placed: pl.DataFrame, facts: Facts) -> list[str]:
     known = placed.drop_nulls(("code", "run_created_at")).filter(pl.col("run_scope") != "eval")
     cells = known.unique(("block_id", "place", "run_id"), keep="first", maintain_order=True)
     notes, ordered = [], cells.sort("block_id", "run_created_at", "run_id")
@@ -288,7 +280,7 @@ def _note_reverted(placed: pl.DataFrame, source: Source) -> list[str]:
         now, before = (rows.filter(place=place) for place in ("candidate", "earlier"))
         again = before.filter(pl.col("code").is_in(now["code"].tail(1).implode()))
         if again.height and again["run_id"][-1] != before["run_id"][-1]:
-            name = Edits(again.select("block_id"), labels=source.labels).name(block)
+            name = Edits(again.select("block_id"), labels=facts.labels).name(block)
             notes.append(
                 f"Block {name} is on older code than in the run before: its code of "
                 f"{again['run_created_at'][-1]:%-d %b %Y}."
@@ -308,15 +300,15 @@ def _note_tried(tried: pl.DataFrame) -> list[str]:
     ]
 
 
-def _note_unseen(timeline: Timeline, source: Source) -> list[str]:
+def _note_unseen(timeline: Timeline) -> list[str]:
     """The blocks whose edits cannot be seen, and why it is not known when blocks were saved."""
-    saved, why = timeline.definitions.saved, source.why_no_blocks
+    facts, why = timeline.facts, timeline.facts.why_no_blocks
     unseen = {block for block, each in timeline.presences.items() if each.sign == "none"}
-    blocks = sorted(unseen.intersection(saved["block_id"]))
+    blocks = sorted(unseen.intersection(facts.saved["block_id"]))
     unread = f"when blocks were saved is not known: {why}" if why else ""
     if not blocks:
         return [f"{unread[0].upper()}{unread[1:]}."] if unread else []
-    names = Edits(saved.select("block_id"), labels=source.labels)
+    names = Edits(facts.saved.select("block_id"), labels=facts.labels)
     said = f"Edits of {list_some(map(names.name, blocks), _NAMED)} cannot be seen"
     return [f"{said}; {unread}." if unread else f"{said}."]
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import polars as pl
 
 from retab_analysis.errors import AuthenticationError, RetabAnalysisError, ServerError
+from retab_analysis.evidence.facts import Facts
 from retab_analysis.fetch.edits import read_graphs
 from retab_analysis.fetch.kept import read_history, read_results
 from retab_analysis.fetch.lists import find_workflow, read_live_blocks, read_saved
@@ -26,6 +27,8 @@ from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT
 
 T = TypeVar("T")
+MOST_BLOCKS = 12
+"""Of so many blocks the history is read: those that were saved last."""
 
 
 @dataclass(eq=False)
@@ -38,7 +41,8 @@ class Lists:
     saved: pl.DataFrame | None = None
     live: pl.DataFrame | None = None
     versions: pl.DataFrame | None = None
-    surroundings: tuple[pl.DataFrame | None, pl.DataFrame | None] | None = None
+    workflow: pl.DataFrame | None = None
+    has_workflow: bool = False  # whether it was asked for
     eras: dict[str, pl.DataFrame | None] = field(default_factory=dict)  # by blocks
     graphs: dict[str, pl.DataFrame | None] = field(default_factory=dict)  # by versions
     errors: dict[str, RetabAnalysisError] = field(default_factory=dict)
@@ -78,10 +82,29 @@ class Source:
     def refresh(self, progress: Progress | bool | None = None) -> None:
         self._lists = Lists()
 
-    def read_surroundings(self) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
-        """The workflow and its publications, None if unknown; also reads what else is needed."""
-        if self._lists.surroundings is not None:
-            return self._lists.surroundings
+    def read_facts(self) -> Facts:
+        """What is known of the workflow as it is now, with the histories of a few blocks."""
+        workflow, saved, saved_at = self.read_workflow(), self.saved, self._find_saved_at()
+        blocks = saved["block_id"].drop_nulls().unique(maintain_order=True)
+        there = [each for each in blocks if each in saved_at or not saved_at]
+        newest = sorted(there, key=lambda each: str(saved_at.get(each) or ""), reverse=True)
+        error = self._lists.errors.get("blocks")
+        return Facts(
+            saved,
+            saved_at,
+            self.labels,
+            str(getattr(error, "status_code", "the answer is no list")) if error else "",
+            self.read_eras(newest[:MOST_BLOCKS]),
+            self._lists.versions,
+            workflow,
+            self.client.api_time,
+            self.find_renamed,
+        )
+
+    def read_workflow(self) -> pl.DataFrame | None:
+        """The workflow, None if unknown; the other lists are read beside it."""
+        if self._lists.has_workflow:
+            return self._lists.workflow
         outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
         tasks: list[Callable[[], pl.DataFrame]] = [
             lambda: self.saved,
@@ -93,11 +116,11 @@ class Source:
         error = outcomes.errors.get(0) or outcomes.error()
         if 0 not in outcomes.results and error is not None:
             raise error
-        workflow = outcomes.results.get(1)
+        self._lists.workflow = workflow = outcomes.results.get(1)
+        self._lists.has_workflow = True
         if workflow is not None and workflow.height:
             self.name = workflow["name"][0] or ""
-        self._lists.surroundings = workflow, self._lists.versions
-        return self._lists.surroundings
+        return workflow
 
     def read_versions(self) -> pl.DataFrame:
         """The publications, a VERSIONS frame; none if they are not given."""
@@ -106,7 +129,7 @@ class Source:
             self._lists.versions = self._ask("versions", read, None)
         return VERSIONS.empty() if self._lists.versions is None else self._lists.versions
 
-    def read_saved_at(self) -> dict[str, datetime | None]:
+    def _find_saved_at(self) -> dict[str, datetime | None]:
         return dict(self._read_live()["block_id", "updated_at"].iter_rows())
 
     def _read_live(self) -> pl.DataFrame:
@@ -119,12 +142,6 @@ class Source:
                 self._lists.errors["blocks"] = error
                 self._lists.live = LIVE_BLOCKS.empty()
         return self._lists.live
-
-    @property
-    def why_no_blocks(self) -> str:
-        """Why the list of blocks could not be read; empty if it was read."""
-        error = self._lists.errors.get("blocks")
-        return "" if error is None else str(getattr(error, "status_code", "the answer is no list"))
 
     def list_runs(self, to_date: datetime | None) -> tuple[pl.DataFrame, bool]:
         """The newest runs up to a moment, and whether the list ends there."""
@@ -205,7 +222,7 @@ class Source:
         if any(its is None for its in known.values()):
             known.update({each: None for each in blocks if each not in known})
         if missing := [each for each in blocks if each not in known]:
-            saved_at = self.read_saved_at()
+            saved_at = self._find_saved_at()
             at = {each: saved_at.get(each) for each in missing}
             read = partial(read_history, self.client, self.workflow_id, at, self._find_published())
             its = self._ask("edits", read, None)

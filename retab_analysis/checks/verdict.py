@@ -137,7 +137,7 @@ class Memory:
     def listing(self) -> RunListing:
         if self._listing is None:
             listing = RunListing.read(self.source)
-            self.source.read_surroundings()
+            self.source.read_workflow()
             self._listing = listing
         return self._listing
 
@@ -176,17 +176,16 @@ class Verdict:
 
 def make_verdict(asked: Question, kept: Memory, progress: Progress | bool | None = None) -> Verdict:
     source, listing = kept.source, kept.listing
-    workflow, versions = source.read_surroundings()
     plan, checked = _choose_runs(asked, kept)
     with show_progress(progress, "results", "runs") as bar:
         results = read_results(plan, source, bar)
         told = read_versions(plan, results, listing.runs, source)
-        sides = make_sides(plan, results, told, source)
+        facts, sides = told.timeline.facts, make_sides(plan, told, source.client)
         whole = replace(
             sides,
-            around=Surroundings(workflow, versions, told, (asked.candidate, asked.baseline)),
-            notes=(*sides.notes, *note_versions(versions), *note_codes(sides.candidate)),
-            accepted=replace(asked.accepted, today=source.client.api_time.date()),
+            around=Surroundings(told, (asked.candidate, asked.baseline)),
+            notes=(*sides.notes, *note_versions(facts.publications), *note_codes(sides.candidate)),
+            accepted=replace(asked.accepted, today=facts.read_at.date()),
         )
         made = compare_sides(whole, asked.alpha, asked.margin)
     return Verdict(plan, checked, add_config_changes(made, source, plan))

@@ -96,11 +96,13 @@ class ReadRuns:
 class Surroundings:
     """Facts about the workflow, for the readers of the verdict."""
 
-    workflow: pl.DataFrame | None = None
-    versions: pl.DataFrame | None = None
     told: Versions | None = None  # names moments; None for frames
     asked: tuple[object, object] | None = None  # the candidate and the baseline; None for frames
     edits: Edits | None = None
+
+    @property
+    def workflow(self) -> pl.DataFrame | None:
+        return None if self.told is None else self.told.timeline.facts.workflow
 
 
 @dataclass(frozen=True, eq=False)

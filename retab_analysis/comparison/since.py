@@ -105,7 +105,7 @@ def list_moments(versions: pl.DataFrame | None, edits: Sequence[Edit], runs: pl.
 def list_known(sides: Sides) -> Known:
     """The names of moments that the two sides of a comparison know."""
     told, plan = sides.around.told, sides.read.plan
-    edits = [] if told is None else told.edits
+    edits, versions = ([], None) if told is None else (told.edits, told.timeline.facts.publications)
     runs = [each.select("run_id", at=MOMENT) for each in sides.known]
     runs += [] if plan is None else [plan.select("run_id", at="created_at")]
-    return list_moments(sides.around.versions, edits, pl.concat(runs))
+    return list_moments(versions, edits, pl.concat(runs))

@@ -9,18 +9,18 @@ count.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 import polars as pl
 from msgspec import Struct
 
+from retab_analysis.evidence.facts import Facts
 from retab_analysis.schema import asserts_the_same
 from retab_analysis.vocabulary import DECIDED, MOMENT, SAME_EVAL
 
 _BEGAN = pl.coalesce("started_at", MOMENT)
 _GRACE = timedelta(minutes=1)
-FindRenamed = Callable[[Mapping[str, datetime]], frozenset[str]]
 
 
 class Definitions(Struct, frozen=True, eq=False):
@@ -31,38 +31,34 @@ class Definitions(Struct, frozen=True, eq=False):
     or inputs that the API calls changed without telling the new ones.
     """
 
-    saved: pl.DataFrame
     saved_again: Mapping[str, datetime] = {}
     others: Collection[str] = ()
 
-    def mark(self, results: pl.DataFrame) -> pl.DataFrame:
+    def mark(self, results: pl.DataFrame, saved: pl.DataFrame) -> pl.DataFrame:
         """Add ``defined``: a word, whether a result is of its eval's present definition.
 
         And ``is_own``: whether it is for all that the result itself carries.
         """
         is_other = pl.col("eval_id").is_in([*self.others]).fill_null(False)
-        own = _mark_own(results, self.saved).with_columns(pl.col("is_own") & ~is_other)
-        dtype = self.saved.schema["updated_at"]
+        own = _mark_own(results, saved).with_columns(pl.col("is_own") & ~is_other)
+        dtype = saved.schema["updated_at"]
         again = pl.col("eval_id").replace_strict
         saved_at = again({**self.saved_again}, default=None, return_dtype=dtype)
         is_saved_again = (saved_at > _BEGAN).fill_null(False)
-        is_known = pl.col("eval_id").is_in(self.saved["eval_id"].implode()).fill_null(False)
+        is_known = pl.col("eval_id").is_in(saved["eval_id"].implode()).fill_null(False)
         is_now = pl.col("is_own") & ~is_saved_again
         word = pl.when(is_now).then(pl.lit("is_now")).otherwise(pl.lit("is_not"))
         return own.with_columns(defined=pl.when(is_known).then(word).otherwise(pl.lit("unknown")))
 
 
 def judge_definitions(
-    results: pl.DataFrame,
-    saved: pl.DataFrame,
-    going: Collection[str] = (),
-    find_renamed: FindRenamed | None = None,
+    results: pl.DataFrame, facts: Facts, going: Collection[str] = ()
 ) -> Definitions:
     """Find the evals that were edited in parts that no result carries.
 
-    ``going`` are the runs that go on. ``find_renamed`` is asked about evals that were saved after a
-    result, with the time when this began.
+    ``going`` are the runs that go on.
     """
+    saved = facts.saved
     inputs = saved.filter(pl.col("freshness_reasons").str.contains("inputs_changed", literal=True))
     newest = _find_newest(results, saved, going)
     is_other, saved_at = pl.col("assertion_id") != pl.col("told_id"), pl.col("updated_at")
@@ -72,10 +68,9 @@ def judge_definitions(
     )
     later = newest.drop_nulls("began_before").filter(is_other.fill_null(False) | ~is_right_after)
     began = dict(later.select("eval_id", "began_before").iter_rows())
-    renamed = find_renamed(began) if began and find_renamed else frozenset[str]()
+    renamed = facts.find_renamed(began) if began and facts.find_renamed else frozenset[str]()
     again = dict(later.select("eval_id", "updated_at").iter_rows())
     return Definitions(
-        saved,
         {name: at for name, at in again.items() if name not in renamed},
         {*newest.filter(is_other)["eval_id"], *inputs["eval_id"]},
     )

@@ -46,7 +46,7 @@ def place_results(
     have no place. With ``named`` runs, the candidate's side are these and the runs of single evals
     that their rows take.
     """
-    saved, is_aside = timeline.definitions.saved, pl.col("run_id").is_in([*aside]).fill_null(False)
+    saved, is_aside = timeline.facts.saved, pl.col("run_id").is_in([*aside]).fill_null(False)
     results = timeline.results.filter(~is_aside)
     sizes, places = Counter(saved["block_id"]), _Places()
     ran = timeline.cells.filter(~is_aside).group_by("block", "run_id")

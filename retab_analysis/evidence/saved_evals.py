@@ -131,8 +131,7 @@ def judge_saved(
 
     ``now`` are the results of a timeline on the candidate's side, ``going`` the runs that go on.
     """
-    definitions = timeline.definitions
-    saved = definitions.saved
+    definitions, saved = timeline.definitions, timeline.facts.saved
     on_code = find_ended(now).filter(pl.col("on_code").is_in(("is_now", "unknown")))
     on_present, own = {*on_code["eval_id"]}, {*on_code.filter("is_own")["eval_id"]}
     invalid = saved.filter((pl.col("validation_status") != "valid").fill_null(False))["eval_id"]
@@ -180,7 +179,7 @@ def _find_on_way(runs: pl.DataFrame, timeline: Timeline) -> dict[str, str]:
 
     A run does not test a block if the codes of its results are known and old.
     """
-    saved, again = timeline.definitions.saved, timeline.definitions.saved_again
+    saved, again = timeline.facts.saved, timeline.definitions.saved_again
     found = dict[str, str]()
     coded = timeline.cells.drop_nulls("code").select("block", "run_id", "is_old").rows()
     others = {each[:2] for each in coded} - {each[:2] for each in coded if not each[2]}
@@ -188,7 +187,7 @@ def _find_on_way(runs: pl.DataFrame, timeline: Timeline) -> dict[str, str]:
         began, run_id = run["created_at"].item(), run["run_id"].item()
         asked = saved.filter(is_in_scope(run))["eval_id", "block_id", "created_at"]
         for eval_id, block, created in asked.iter_rows():
-            saves = timeline.saved_at.get(block), created, again.get(eval_id)
+            saves = timeline.facts.saved_at.get(block), created, again.get(eval_id)
             is_since = began is None or all(at is None or began > at for at in saves)
             if is_since and (block, run_id) not in others:
                 found[eval_id] = run_id

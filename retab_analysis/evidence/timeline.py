@@ -19,7 +19,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from retab_analysis.evidence.cells import BEGAN, BlockInRun, list_cells, make_cells
-from retab_analysis.evidence.definition import Definitions, FindRenamed, judge_definitions
+from retab_analysis.evidence.definition import Definitions, judge_definitions
+from retab_analysis.evidence.facts import Facts
 from retab_analysis.evidence.presence import (
     Presence,
     SavedWord,
@@ -193,9 +194,9 @@ class Timeline(Struct, frozen=True, eq=False, dict=True):
     eval's present definition. ``cells`` are those of :func:`make_cells`.
     """
 
+    facts: Facts
     results: pl.DataFrame
     presences: Mapping[str, Presence]
-    saved_at: Mapping[str, datetime | None]
     definitions: Definitions
     histories: Mapping[str, BlockHistory]
     cells: pl.DataFrame
@@ -206,34 +207,23 @@ class Timeline(Struct, frozen=True, eq=False, dict=True):
         return list_cells(self.cells)
 
     @staticmethod
-    def make(
-        results: pl.DataFrame,
-        saved: pl.DataFrame,
-        saved_at: Mapping[str, datetime | None] | None = None,
-        eras: pl.DataFrame | None = None,
-        going: Collection[str] = (),
-        find_renamed: FindRenamed | None = None,
-    ) -> Timeline:
-        """Read the timeline off results and saved evals.
-
-        ``saved_at`` tells when each block was saved last; ``eras`` is an ERAS frame of the blocks
-        with saved evals; ``going`` are the runs that go on. ``find_renamed`` tells
-        which of some evals were only renamed since they ran.
-        """
-        histories = {} if eras is None else list_histories(eras, results)
-        told, at = mark_codes(results), saved_at or {}
-        presences = _find_presences(told, saved, at)
+    def make(results: pl.DataFrame, facts: Facts, going: Collection[str] = ()) -> Timeline:
+        """Read the timeline off results and facts; ``going`` are the runs that go on."""
+        histories = {} if facts.eras is None else list_histories(facts.eras, results)
+        told = mark_codes(results)
+        presences = _find_presences(told, facts.saved, facts.saved_at)
         # Histories name codes, and vouch for none.
         coded = _code_by_era(_mark_presence(told, presences), histories)
-        definitions = judge_definitions(coded, saved, going, find_renamed)
-        named, cells = _add_names(presences, coded), make_cells(coded, saved)
-        return Timeline(definitions.mark(coded), named, at, definitions, histories, cells)
+        definitions = judge_definitions(coded, facts, going)
+        named, cells = _add_names(presences, coded), make_cells(coded, facts.saved)
+        marked = definitions.mark(coded, facts.saved)
+        return Timeline(facts, marked, named, definitions, histories, cells)
 
     def at(self, codes: Mapping[str, frozenset[str]]) -> Timeline:
         """The same, as if these codes of blocks were the present ones."""
         presences = {block: Presence("asked", its) for block, its in codes.items()}
         results = _mark_presence(self.results.drop("on_code"), presences)
-        cells = make_cells(results, self.definitions.saved)
+        cells = make_cells(results, self.facts.saved)
         return replace(self, results=results, presences=presences, cells=cells)
 
     def code(self, results: pl.DataFrame) -> pl.DataFrame:

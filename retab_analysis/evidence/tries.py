@@ -104,7 +104,7 @@ def list_tries(
     """
     timeline = versions.timeline
     history = timeline.histories.get(block)
-    saved = timeline.definitions.saved.filter(block_id=block)["eval_id"]
+    saved = timeline.facts.saved.filter(block_id=block)["eval_id"]
     ended = pl.col("state").is_in((*DECIDED, "error"))
     results = timeline.results.filter(
         ended, pl.col("eval_id").is_in(saved.implode()), block_id=block
@@ -165,7 +165,7 @@ def _read_stretch(
 def _mark_present(found: Sequence[Try], versions: Versions, block: str) -> list[Try]:
     """Mark the newest try on the present code; it may have been put back without a run."""
     presence = versions.timeline.presences.get(block)
-    saved_at = versions.timeline.saved_at.get(block)
+    saved_at = versions.timeline.facts.saved_at.get(block)
     codes = frozenset[str]() if presence is None else presence.codes
     history = versions.timeline.histories.get(block)
     if not codes and history is not None and history.draft is not None:

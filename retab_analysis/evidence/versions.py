@@ -120,7 +120,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
 
     @cached_property
     def blocks(self) -> list[str]:
-        saved = self.timeline.definitions.saved["block_id"]
+        saved = self.timeline.facts.saved["block_id"]
         return saved.drop_nulls().unique(maintain_order=True).to_list()
 
     @cached_property
@@ -152,7 +152,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             return self._read_era(history, ran, moment, code)
         if code is not None:
             return BlockCode(frozenset([code]))
-        saved_at = self.timeline.saved_at.get(block)
+        saved_at = self.timeline.facts.saved_at.get(block)
         if saved_at is not None and moment.at is not None and saved_at <= moment.at:
             return self._present(block)
         return self._read_results(block, ran, moment)
@@ -164,7 +164,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         elif self.draft is not None:
             config = self.draft.get(block)
         else:  # a block that was not saved since is the same
-            saved_at = self.timeline.saved_at.get(block)
+            saved_at = self.timeline.facts.saved_at.get(block)
             config = None if saved_at is None else f"saved {saved_at}"
         if presence is None:
             return BlockCode(config=config)
@@ -264,7 +264,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         for block, its in state.items():
             before, last = (self._find_edit({block: each}) for each in (its, now[block]))
             # A configuration that was put back is as old as its first era.
-            last = self.timeline.saved_at.get(block) or last
+            last = self.timeline.facts.saved_at.get(block) or last
             if before is not None and last is not None and its.compare(now[block]) != "same":
                 found.append((last, before, self.names[block, its.config or ""]))
         last, before, named = max(found, default=(None, None, Name(BEFORE)))
