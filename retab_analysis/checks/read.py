@@ -70,7 +70,7 @@ def read_versions(
 
 def read_timeline(results: pl.DataFrame, source: Source, going: Iterable[str] = ()) -> Timeline:
     """The timeline of some results; ``going`` are the runs that go on."""
-    return Timeline.make(results, source.read_facts(), [*going])
+    return Timeline.make(results, source.read_facts(), [*going], source.find_renamed)
 
 
 def read_as_it_is_now(source: Source) -> SavedEvals:

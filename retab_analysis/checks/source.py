@@ -98,7 +98,6 @@ class Source:
             self._lists.versions,
             workflow,
             self.client.api_time,
-            self.find_renamed,
         )
 
     def read_workflow(self) -> pl.DataFrame | None:

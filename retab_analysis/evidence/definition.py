@@ -9,18 +9,18 @@ count.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 
 import polars as pl
 from msgspec import Struct
 
-from retab_analysis.evidence.facts import Facts
 from retab_analysis.schema import asserts_the_same
 from retab_analysis.vocabulary import DECIDED, MOMENT, SAME_EVAL
 
 _BEGAN = pl.coalesce("started_at", MOMENT)
 _GRACE = timedelta(minutes=1)
+FindRenamed = Callable[[Mapping[str, datetime]], frozenset[str]]
 
 
 class Definitions(Struct, frozen=True, eq=False):
@@ -52,13 +52,16 @@ class Definitions(Struct, frozen=True, eq=False):
 
 
 def judge_definitions(
-    results: pl.DataFrame, facts: Facts, going: Collection[str] = ()
+    results: pl.DataFrame,
+    saved: pl.DataFrame,
+    going: Collection[str] = (),
+    find_renamed: FindRenamed | None = None,
 ) -> Definitions:
     """Find the evals that were edited in parts that no result carries.
 
-    ``going`` are the runs that go on.
+    ``going`` are the runs that go on. ``find_renamed`` is asked about evals that were saved after a
+    result, with the time when this began.
     """
-    saved = facts.saved
     inputs = saved.filter(pl.col("freshness_reasons").str.contains("inputs_changed", literal=True))
     newest = _find_newest(results, saved, going)
     is_other, saved_at = pl.col("assertion_id") != pl.col("told_id"), pl.col("updated_at")
@@ -68,7 +71,7 @@ def judge_definitions(
     )
     later = newest.drop_nulls("began_before").filter(is_other.fill_null(False) | ~is_right_after)
     began = dict(later.select("eval_id", "began_before").iter_rows())
-    renamed = facts.find_renamed(began) if began and facts.find_renamed else frozenset[str]()
+    renamed = find_renamed(began) if began and find_renamed else frozenset[str]()
     again = dict(later.select("eval_id", "updated_at").iter_rows())
     return Definitions(
         {name: at for name, at in again.items() if name not in renamed},

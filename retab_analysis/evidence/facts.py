@@ -5,14 +5,11 @@ What was not given is a value, too: None, an empty mapping, or the reason in wor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import polars as pl
 from msgspec import Struct
-
-FindRenamed = Callable[[Mapping[str, datetime]], frozenset[str]]
-"""Which of some evals were only renamed since their newest results began."""
 
 
 class Facts(Struct, frozen=True, eq=False):
@@ -31,4 +28,3 @@ class Facts(Struct, frozen=True, eq=False):
     publications: pl.DataFrame | None = None
     workflow: pl.DataFrame | None = None
     read_at: datetime = datetime.min.replace(tzinfo=UTC)
-    find_renamed: FindRenamed | None = None

@@ -19,7 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from retab_analysis.evidence.cells import BEGAN, BlockInRun, list_cells, make_cells
-from retab_analysis.evidence.definition import Definitions, judge_definitions
+from retab_analysis.evidence.definition import Definitions, FindRenamed, judge_definitions
 from retab_analysis.evidence.facts import Facts
 from retab_analysis.evidence.presence import (
     Presence,
@@ -207,14 +207,23 @@ class Timeline(Struct, frozen=True, eq=False, dict=True):
         return list_cells(self.cells)
 
     @staticmethod
-    def make(results: pl.DataFrame, facts: Facts, going: Collection[str] = ()) -> Timeline:
-        """Read the timeline off results and facts; ``going`` are the runs that go on."""
+    def make(
+        results: pl.DataFrame,
+        facts: Facts,
+        going: Collection[str] = (),
+        find_renamed: FindRenamed | None = None,
+    ) -> Timeline:
+        """Read the timeline off results and facts.
+
+        ``going`` are the runs that go on. ``find_renamed`` tells which of some evals were only
+        renamed since they ran.
+        """
         histories = {} if facts.eras is None else list_histories(facts.eras, results)
         told = mark_codes(results)
         presences = _find_presences(told, facts.saved, facts.saved_at)
         # Histories name codes, and vouch for none.
         coded = _code_by_era(_mark_presence(told, presences), histories)
-        definitions = judge_definitions(coded, facts, going)
+        definitions = judge_definitions(coded, facts.saved, going, find_renamed)
         named, cells = _add_names(presences, coded), make_cells(coded, facts.saved)
         marked = definitions.mark(coded, facts.saved)
         return Timeline(facts, marked, named, definitions, histories, cells)
