@@ -1,4 +1,4 @@
-"""What each door says in the recorded situations, and that docs/doors.md says the same."""
+"""What each door says in the recorded situations, and that tests/data/doors.md says the same."""
 
 from __future__ import annotations
 

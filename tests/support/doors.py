@@ -1,6 +1,6 @@
 """What each door says in a situation: the command line, as JSON, as JUnit, and pytest.
 
-``PYTHONPATH=tests python -m support.doors`` writes it into ``docs/doors.md``, and
+``PYTHONPATH=tests python -m support.doors`` writes it into ``tests/data/doors.md``, and
 ``tests/cli/test_situations.py`` holds the file to it.
 """
 
@@ -32,7 +32,7 @@ from support.story import FLOWS
 REPORTS = ("report.md", "report.html")
 BEGIN, END = "<!-- situations: begin -->", "<!-- situations: end -->"
 HEADER = ("Situation", "Command", "Exit", "It says", "JUnit", "pytest")
-DOCS = Path(__file__).parents[2] / "docs" / "doors.md"
+DOCS = Path(__file__).parents[1] / "data" / "doors.md"
 
 
 @dataclass
