@@ -7,13 +7,13 @@ import shlex
 from pathlib import Path
 
 import pytest
-from support.doors import DOCS
 from support.inside import WORDS, build_parser
 
 import retab_analysis as ra
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("**/*.md"))
+DOORS = ROOT / "tests" / "golden" / "doors.md"
 FRAMES = ["runs", "results", "evals", "workflows", "versions", "edits"]
 FRAMES += ["config_changes", "tries", "comparison"]
 # Made by docs/conf.py: copies of these notebooks, and a page of columns for each frame.
@@ -84,7 +84,7 @@ def test_a_page_of_the_reference_says_where_to_read_on(page: Path) -> None:
 
 def test_the_signs_are_those_of_the_program() -> None:
     """The codes of headlines are those of the recorded situations with the usual rule."""
-    start, doors = (ROOT / "docs" / "start.md").read_text("utf-8"), DOCS.read_text("utf-8")
+    start, doors = (ROOT / "docs" / "start.md").read_text("utf-8"), DOORS.read_text("utf-8")
     told = re.findall(r"^\| `(.)` \| [^|]+ \| (\d) \|", start, re.MULTILINE)
     rows = re.findall(r"^\| [^|]+ \| `([^`]+)` \| \*\*([012])\*\* \| (\S) ", doors, re.MULTILINE)
     usual = {(sign, code) for call, code, sign in rows if "--undecided" not in call}
