@@ -11,16 +11,11 @@ from golden.book import describe_verdict, hold, write_entry
 from golden.histories import History, read_histories
 from golden.lives import LIVES, live_through
 from golden.suites import describe_suite, small_suites
-from support.edited import TABLE, Row
 from support.fakes import KEY
 from support.faultserver import FaultServer
 from support.lettered_api import FLOW
 
 import retab_analysis as ra
-
-
-def test_what_python_says_of_each_row_of_the_table() -> None:
-    hold("table.txt", "\n".join(_check_row(*each) for each in TABLE.items()))
 
 
 def test_the_hand_made_histories() -> None:
@@ -36,13 +31,6 @@ def test_a_hundred_simulated_suites() -> None:
 
 def test_the_life_of_a_run_on_a_page() -> None:
     hold("lives.txt", "\n".join(map(live_through, LIVES)))
-
-
-def _check_row(name: str, row: Row) -> str:
-    made = row.make().check(**row.asks)
-    step = made.next_step
-    aspects = [("headline", made.headline)] + ([("next", step.code)] if step else [])
-    return write_entry(name, aspects)
 
 
 def _check_history(history: History, upto: int) -> str:
