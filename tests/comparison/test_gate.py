@@ -93,6 +93,28 @@ def test_any_transition_can_count(transition: str) -> None:
     assert of_every_transition().gate([transition]).reasons == gate.reasons
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "codes", "counts"),
+    [
+        ("PPPPFFF", None, True),  # unclear: three rows fail
+        ("PPPPFF", None, False),  # only two do
+        ("PFFF", "ABBB", False),  # an edit may have done it
+        ("P" * 15 + "FFF", None, False),  # it broke
+        ("FFFFFF", None, False),  # it never passed
+    ],
+)
+def test_an_unclear_eval_that_fails_repeatedly_can_count(
+    outcomes: str, codes: str | None, counts: bool
+) -> None:
+    n = len(outcomes)
+    made = held_against_own_past([*history("a", outcomes, codes), *many_evals(6, "P" * n)], n)
+    gate = made.gate("fails_repeatedly")
+    assert gate.failing == ("a",) * counts
+    assert (gate.exit_code == 1) is counts
+    assert gate.rule.startswith("no eval may count as fails repeatedly, and the suite's test ")
+    assert made.gate(()).failing == ()
+
+
 def test_what_is_broken_since_different_runs_is_told_apart() -> None:
     rows = [
         *history("drifted", "P" * 15 + "FFF", "A" * 18, block_id="steady"),
