@@ -191,8 +191,9 @@ def _run_pytest(situation: Situation, folder: Path) -> tuple[int, Mapping[str, i
     recorder = _Recorder()
     arguments = [
         *("-p", "retab_analysis.pytest_plugin", "-p", "no:cacheprovider", "-c", "pytest.ini"),
-        # It collects garbage again and again, of the process that asks, too.
-        *("-p", "no:unraisableexception"),
+        # It collects garbage again and again, of the process that asks, too. And of a traceback
+        # that nobody sees, it would parse each file.
+        *("-p", "no:unraisableexception", "--tb=native"),
         *("--retab", words[0], *(names.get(each, each) for each in words[1:])),
     ]
     with FaultServer([situation.api.again()]) as server:
