@@ -9,7 +9,8 @@
 # make docs       the pages, every cell executed: build/docs/index.html, and the README's picture;
 #                 fails on an error, a warning or a dead link
 # make bench      speed, as ratios against the official SDK
-# make mutants    breaks the library on purpose, for nine minutes; SEED=1 for other places
+# make mutants    breaks the library on purpose, for nine minutes; SEED=1 for other places, and
+#                 ROOM=comparison.gate MINUTES=30 for all places of a room
 #
 # And now and then: `make rates` (the study that finds the rates in the pages; commit first), `make
 # studies` (whether these rates hold their bounds, and whether the benchmarks run), `make dashboard`
@@ -25,6 +26,8 @@ NEWEST = .venv-newest-sdk
 SLIM = .venv-slim
 VOILA ?=
 SEED ?= 0
+MINUTES ?= 9
+ROOM ?=
 SUITES ?= 80
 PROCESSES ?= 2
 # A closed page does not end its kernel: cull it after ten minutes.
@@ -60,8 +63,10 @@ docs/answer.png: docs/picture.py README.md $(wildcard retab_analysis/comparison/
 	$(RUN) docs/picture.py
 	@touch $@
 
+# The frames of tests are small: polars' own threads would only wait for one another. `make coverage`
+# and `make studies` have them.
 test: $(VENV)/.test
-	$(RUN) -m pytest $(PARALLEL) -m "not browser and not study" $(OPTIONS) $(TESTS)
+	POLARS_MAX_THREADS=1 $(RUN) -m pytest $(PARALLEL) --ignore=tests/browser -m "not study" $(OPTIONS) $(TESTS)
 
 # A browser and a kernel need a core each: two files run at a time.
 browsers: $(VENV)/.test node-hosts
@@ -118,7 +123,7 @@ lint: $(VENV)/.test node
 	$(RUN) -m mypy
 
 mutants: $(VENV)/.mutants
-	$(RUN) tests/mutants.py $(SEED)
+	$(RUN) tests/mutants.py $(SEED) $(MINUTES) $(ROOM)
 
 # A stamp for each set of dependencies: a second run installs nothing.
 $(VENV)/.notebook: pyproject.toml | $(VENV)/bin/python

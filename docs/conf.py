@@ -26,7 +26,7 @@ sys.path.insert(0, str(HERE))
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "rates"]
 # A program writes a part of the tables, below another heading than here.
 suppress_warnings = ["myst.header"]
-exclude_patterns = ["skill", "releasing.md"]  # for programs, and for maintainers
+exclude_patterns = ["skill"]  # for programs
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 

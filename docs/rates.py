@@ -4,18 +4,16 @@ A number stands in the text, and its name in a comment behind it. So GitHub show
 
 - ``93 %<!-- rate: half benign by eval: called at sight that broke | A -->`` is a rate.
 - ``0.8<!-- limit: broke -->`` is a number that no study measures, such as a threshold.
-- ``80<!-- study: suites -->`` says how the study was made: ``suites``, ``seed``, ``commit``.
 
 In a table, write a bar of the name as ``\|``. ``python docs/rates.py`` renews these numbers in
-README.md and in all pages. The large tables of ``simulation`` are too wide for that:
-``{rates}`edit, drift | A, B```, on a line of its own, is the table of these parts and worlds.
+README.md and in all pages.
 
 The build fails if a name is not in the file, or if a number is another one than the file's. It also
 fails if the paragraph around a rate does not name its pool: the edits, the evals or the suites that
 it was counted over. And it fails if a page about rates states a number in its prose that looks like
 a rate: a percentage, "9 of 10", "nine in ten", a decimal below 1. A page is about rates if it is,
-or links to, ``how-sure`` or ``simulation``, and if somebody wrote it. So README.md is one. Code is
-no prose. Nothing finds "half of all".
+or links to, ``how-sure``, and if somebody wrote it. So README.md is one. Code is no prose. Nothing
+finds "half of all".
 """
 
 from __future__ import annotations
@@ -31,12 +29,10 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 FILE = HERE / "_rates.json"
 README = HERE.parent / "README.md"
-ABOUT_RATES = ("how-sure", "simulation")
 
 Study = dict[str, Any]
 
-_TABLE = re.compile(r"\{rates\}`([^`]+)`")
-_MARKED = re.compile(r"([\w.,−]+(?: %)?)<!-- (rate|limit|study): (.+?) -->", re.DOTALL)
+_MARKED = re.compile(r"([\w.,−]+(?: %)?)<!-- (rate|limit): (.+?) -->", re.DOTALL)
 
 _NO_PROSE = [
     re.compile(r"\A---\n.*?\n---\n", re.DOTALL),
@@ -95,7 +91,8 @@ def show_share(share: float) -> str:
 def show_rate(rate: Study) -> str:
     """A share in percent, or a mean with one decimal."""
     value: float = rate["value"]
-    return show_share(value) if rate["unit"] == "share" else _show_mean(value)
+    mean = f"{round(value, 1) + 0.0:.1f}".replace("-", "−")
+    return show_share(value) if rate["unit"] == "share" else mean
 
 
 def find(study: Study, part: str, name: str) -> Any:
@@ -106,75 +103,11 @@ def find(study: Study, part: str, name: str) -> Any:
     return study[part][name]
 
 
-def write_table(study: Study, asked: str) -> str:
-    """All rates of the parts and worlds that somebody asks for, such as "edit, drift | A, B"."""
-    parts, worlds = (each.strip().split(", ") for each in " ".join(asked.split()).split(" | "))
-    rates: Study = study["rates"]
-    titles = list(dict.fromkeys(name.split(" | ")[0] for name in rates))
-    titles = [
-        title
-        for title in titles
-        if title.partition(": ")[0] in parts
-        and any(f"{title} | {each}" in rates for each in worlds)
-    ]
-    missing = {*parts} - {title.partition(": ")[0] for title in titles}
-    if missing:
-        raise RateError(f"{FILE.name} has nothing of {', '.join(sorted(missing))} in {worlds}")
-    columns = [("", titles if len(parts) > 1 else [each.partition(": ")[2] for each in titles])]
-    for world in worlds:
-        names = [f"{title} | {world}" for title in titles]
-        columns.append((world, [_show_value(rates.get(name)) for name in names]))
-        columns.append(("naive", [_show_naive(rates.get(f"{name} | naive")) for name in names]))
-    columns.append(("must", [_show_must(rates, title, worlds) for title in titles]))
-    filled = [(head, cells) for head, cells in columns if any(cells)]
-    rows = [[head for head, _ in filled], ["---"] * len(filled)]
-    rows += map(list, zip(*(cells for _, cells in filled), strict=True))
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return f"```{{table}}\n:class: rates\n{table}\n```"
-
-
-def _show_value(rate: Study | None) -> str:
-    if rate is None:
-        return ""
-    ends = rate["low"], rate["high"]
-    if rate["unit"] == "share":
-        interval = f"{100 * ends[0]:.0f}–{100 * ends[1]:.0f}"
-    else:
-        interval = " to ".join(_show_mean(each) for each in ends)
-    return _hold_together(f"**{show_rate(rate)}** ({interval}){' ✗' if rate.get('missed') else ''}")
-
-
-def _show_naive(naive: Study | None) -> str:
-    return "" if naive is None else _hold_together(show_rate(naive))
-
-
-def _show_must(rates: Study, title: str, worlds: list[str]) -> str:
-    """The bound of a line, or one for each world if they differ."""
-    musts = {}
-    for world in worlds:
-        rate = rates.get(f"{title} | {world}", {})
-        if "must" in rate:
-            must = 100 * rate["must"] if rate["unit"] == "share" else rate["must"]
-            musts[world] = _hold_together(f"{rate['sign']} {must:g}")
-    if len({*musts.values()}) == 1 and len(musts) > 1:
-        return next(iter(musts.values()))
-    return ", ".join(_hold_together(f"{world} {must}") for world, must in musts.items())
-
-
-def _show_mean(mean: float) -> str:
-    return f"{round(mean, 1) + 0.0:.1f}".replace("-", "−")
-
-
-def _hold_together(cell: str) -> str:
-    """A cell that is not broken into lines."""
-    return cell.replace(" ", "\N{NO-BREAK SPACE}").replace("–", "\N{WORD JOINER}–\N{WORD JOINER}")
-
-
 def show_number(study: Study, kind: str, name: str) -> str:
     """The file's number for a comment ``kind: name``."""
     if kind == "rate":
         return show_rate(find(study, "rates", name))
-    return f"{find(study, 'limits', name):g}" if kind == "limit" else f"{study[name]}"[:10]
+    return f"{find(study, 'limits', name):g}"
 
 
 def renew_numbers(study: Study, text: str) -> str:
@@ -206,12 +139,10 @@ def check_pools(text: str) -> None:
 
 
 def is_about_rates(name: str, text: str) -> bool:
-    """Whether a page is about rates: it is, or links to, one of ``ABOUT_RATES``."""
+    """Whether a page is about rates: it is, or links to, ``how-sure``."""
     if name.startswith("generated/"):  # conf.py makes it from the package
         return False
-    return name in ABOUT_RATES or bool(
-        re.search(rf"\]\([^)]*(?:{'|'.join(ABOUT_RATES)})\.md", text)
-    )
+    return name == "how-sure" or bool(re.search(r"\]\([^)]*how-sure\.md", text))
 
 
 def check_prose(text: str) -> None:
@@ -229,13 +160,12 @@ def check_prose(text: str) -> None:
 
 
 def read_page(study: Study, name: str, text: str) -> str:
-    """A page as Sphinx reads it: checked, without the names, and with its tables."""
+    """A page as Sphinx reads it: checked, and without the names."""
     check_numbers(study, text)
     check_pools(text)
     if is_about_rates(name, text):
         check_prose(text)
-    text = _MARKED.sub(lambda match: match[1], text)
-    return _TABLE.sub(lambda match: write_table(study, match[1]), text)
+    return _MARKED.sub(lambda match: match[1], text)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import ssl
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,24 @@ for _name in list(os.environ):
 if (Path.home() / ".retab" / "config.json").exists():
     os.environ.setdefault("PLAYWRIGHT_BROWSERS_PATH", str(Path.home() / ".cache/ms-playwright"))
     os.environ["HOME"] = tempfile.mkdtemp()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Collect a file of tests once: only the package has examples."""
+    found = yield
+    return [each for each in found if type(each) is pytest.Module]
+
+
+def pytest_collection() -> None:
+    """Collect without a search for garbage: thousands of tests are none."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """No later search goes through them again."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -1,9 +1,10 @@
 """Break the library on purpose, in a sample of places, and say where no test notices.
 
-``python tests/mutants.py [seed] [minutes]``, or ``make mutants``. mutmut changes one operator,
-number or argument at a time, in the rooms that ``[tool.mutmut]`` names, and runs the tests that
-come by there. What nothing notices is either a test that is missing, or makes no difference: then
-``mutants.md`` says why. The exit code is 1 where there is something that it does not name.
+``python tests/mutants.py [seed] [minutes] [room]``, or ``make mutants``. mutmut changes one
+operator, number or argument at a time, in the rooms that ``[tool.mutmut]`` names, and runs the
+tests that come by there. With a room, such as ``comparison.gate``, all mutants of it are tried.
+What nothing notices is either a test that is missing, or makes no difference: then ``mutants.md``
+says why. The exit code is 1 where there is something that it does not name.
 """
 
 from __future__ import annotations
@@ -29,16 +30,16 @@ FIRST = "retab_analysis.vocabulary.x_known_state__mutmut_1"
 SURVIVED = {0: "no test fails", 5: "no test comes by", 33: "no test comes by"}
 
 
-def main(seed: int = 0, minutes: float = MINUTES) -> int:
+def main(seed: int = 0, minutes: float = MINUTES, room: str = "") -> int:
     # Who starts this in the background may have told it to ignore what ends mutmut.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     end = time.monotonic() + 60 * minutes
     run_mutmut(end, FIRST)
-    names = sorted(collect_results())
+    names = [each for each in sorted(collect_results()) if f"retab_analysis.{room}" in each]
     if not names:
         sys.stderr.write("mutmut made no mutants: what it says above is why\n")
         return 2
-    sample = random.Random(seed).sample(names, min(SAMPLE, len(names)))
+    sample = random.Random(seed).sample(names, len(names) if room else min(SAMPLE, len(names)))
     run_mutmut(end, *sample)
     results = collect_results()
     tried = [name for name in sample if results[name] is not None]
@@ -87,4 +88,6 @@ def changed_lines(diff: str, sign: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*(kind(each) for kind, each in zip((int, float), sys.argv[1:], strict=False))))
+    sys.exit(
+        main(*(kind(each) for kind, each in zip((int, float, str), sys.argv[1:], strict=False)))
+    )

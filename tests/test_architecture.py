@@ -7,6 +7,7 @@ import re
 import statistics
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import retab_analysis
@@ -73,10 +74,9 @@ def room_of(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-TREES = {path: ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
-ROOMS = {room_of(path) for path in TREES} - {"__init__"}
-# A package's __init__ only hands on what is in it.
-MODULES = [path for path in TREES if path.name not in ("__init__.py", "__main__.py")]
+@cache
+def read_trees() -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
 
 
 def closure(direct: dict[str, set[str]]) -> dict[str, set[str]]:
@@ -108,12 +108,14 @@ def imports(tree: ast.Module) -> set[str]:
     return found
 
 
-IMPORTS = {path: imports(tree) for path, tree in TREES.items()}
+@cache
+def read_imports() -> dict[Path, set[str]]:
+    return {path: imports(tree) for path, tree in read_trees().items()}
 
 
 def rooms_imported(path: Path) -> set[str]:
     """The other rooms of this package that a file imports."""
-    parts = [name.split(".") for name in IMPORTS[path]]
+    parts = [name.split(".") for name in read_imports()[path]]
     found = {part[1] for part in parts if part[0] == "retab_analysis" and len(part) > 1}
     return found - {room_of(path)}
 
@@ -125,7 +127,7 @@ def module_name(path: Path) -> str:
 
 def module_graph() -> dict[str, set[str]]:
     """Which module imports which; a package stands for its ``__init__``."""
-    names = {module_name(path): path for path in TREES}
+    names = {module_name(path): path for path in read_trees()}
 
     def resolve(name: str) -> str | None:
         while name and name not in names:
@@ -134,7 +136,7 @@ def module_graph() -> dict[str, set[str]]:
 
     graph: dict[str, set[str]] = {}
     for name, path in names.items():
-        targets = {resolve(each) for each in IMPORTS[path]}
+        targets = {resolve(each) for each in read_imports()[path]}
         graph[name] = {each for each in targets if each and each not in (name, "retab_analysis")}
     return graph
 
@@ -142,7 +144,7 @@ def module_graph() -> dict[str, set[str]]:
 def functions() -> list[tuple[str, int]]:
     """Each function and its lines, without its docstring."""
     found = []
-    for path, tree in TREES.items():
+    for path, tree in read_trees().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 assert node.end_lineno is not None
@@ -156,7 +158,7 @@ def functions() -> list[tuple[str, int]]:
 
 
 def test_every_room_is_in_the_table() -> None:
-    assert set(DIRECT) == ROOMS
+    assert set(DIRECT) == {room_of(path) for path in read_trees()} - {"__init__"}
 
 
 def test_the_table_has_no_cycle() -> None:
@@ -164,7 +166,7 @@ def test_the_table_has_no_cycle() -> None:
 
 
 def test_a_file_imports_what_its_room_may() -> None:
-    inner = [path for path in TREES if room_of(path) != "__init__"]
+    inner = [path for path in read_trees() if room_of(path) != "__init__"]
     wrong = {path: rooms_imported(path) - MAY_IMPORT[room_of(path)] for path in inner}
     assert not {path: rooms for path, rooms in wrong.items() if rooms}
 
@@ -172,7 +174,7 @@ def test_a_file_imports_what_its_room_may() -> None:
 def test_a_library_has_one_user() -> None:
     wrong = [
         (path, name)
-        for path, names in IMPORTS.items()
+        for path, names in read_imports().items()
         for name in {each.split(".")[0] for each in names} & set(ONLY_IN)
         if room_of(path) not in {ONLY_IN[name], *ALSO_IN.get(name, ())}
     ]
@@ -193,7 +195,7 @@ def test_no_module_imports_itself_through_others() -> None:
 
 
 def test_the_sandbox_is_of_the_standard_library() -> None:
-    for path, names in IMPORTS.items():
+    for path, names in read_imports().items():
         if room_of(path) == "sandbox":
             tops = {name.split(".")[0] for name in names}
             assert tops <= sys.stdlib_module_names | {"retab_analysis"}, path
@@ -209,7 +211,7 @@ def test_nothing_but_the_timeline_decides_about_code() -> None:
     assert naming == NAME_FINGERPRINTS
     compared = {
         room_of(path)
-        for path, tree in TREES.items()
+        for path, tree in read_trees().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Compare) and not isinstance(node.ops[0], ast.Gt)
         if any(map(is_code, (node.left, *node.comparators)))
@@ -225,7 +227,7 @@ def is_code(node: ast.expr) -> bool:
 
 
 def test_a_file_is_not_too_long() -> None:
-    assert not [path for path in TREES if path.read_text().count("\n") >= MOST_LINES]
+    assert not [path for path in read_trees() if path.read_text().count("\n") >= MOST_LINES]
 
 
 def test_functions_are_short() -> None:
@@ -238,7 +240,10 @@ def test_functions_are_short() -> None:
 
 
 def test_few_files_share_a_name() -> None:
-    counts = Counter(path.stem for path in MODULES)
+    # A package's __init__ only hands on what is in it.
+    counts = Counter(
+        path.stem for path in read_trees() if path.name not in ("__init__.py", "__main__.py")
+    )
     twice = sorted(name for name, count in counts.items() if count > 1)
     assert len(twice) <= MOST_NAMES_TWICE, twice
 
@@ -252,7 +257,7 @@ def test_names_of_classes_are_told_apart() -> None:
     """A class has one meaning; the sandbox is the API's side, and has words of its own."""
     defined = Counter(
         node.name
-        for path, tree in TREES.items()
+        for path, tree in read_trees().items()
         if room_of(path) != "sandbox"
         for node in tree.body
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")

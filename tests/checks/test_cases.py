@@ -212,9 +212,9 @@ def looks(
     return [each.evals.filter(eval_id="a").row(0, named=True) for each in made]
 
 
-@pytest.mark.parametrize("codes", ["", "A" + "B" * 45])
+@pytest.mark.parametrize("codes", ["", "A" + "B" * 35])
 def test_a_break_after_a_single_pass_does_not_fade_beyond_the_horizon(codes: str) -> None:
-    seen = looks("P" + "F" * 45, codes, others=3, first=28)
+    seen = looks("P" + "F" * 35, codes, others=3, first=24)
     told = [row["p_regressed"] for row in seen]
     assert all(later >= 0.97 * before for before, later in pairwise(told))
     assert {row["since_run_id"] for row in seen} == {"run_1"}

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support.dialects import APART, DIALECTS, HISTORY, spoken
+from support.dialects import DIALECTS, HISTORY, spoken
 from support.inside import StoreServer
 from support.lettered_api import FLOW, LetteredApi, alike
 from support.sandbox_api import KEY, Clock, ask, make_store, plan_world
@@ -21,6 +21,7 @@ import retab_analysis as ra
 INVOICES, LINES = "wf_invoices", "extract_lines"
 HELPS = "A row with a price is a line of its own."
 SPOKEN = [name for name in DIALECTS if name != "another environment"]
+CORE = {"as documented", "no config-history", "no freshness"}
 
 
 class Loop:
@@ -59,7 +60,7 @@ class Loop:
         return ra.tries(INVOICES, LINES, client=self.client, progress=False)
 
 
-@pytest.fixture(params=with_studies(SPOKEN, APART))
+@pytest.fixture(params=with_studies(SPOKEN, CORE))
 def loop(request: pytest.FixtureRequest) -> Iterator[Loop]:
     with ExitStack() as stack:
         yield Loop(request.param, stack)

@@ -60,6 +60,10 @@ def test_what_counts_by_default_is_named_with_its_moment() -> None:
 def test_what_one_run_cannot_tell_is_undecided_and_fails_nothing() -> None:
     comparison = of_every_transition()
     assert sorted(comparison.gate().undecided) == ["crashed", "doubtful"]
+    assert repr(comparison.gate()).startswith("The gate fails. 2 broke since 8 Jun: ")
+    doubt = comparison.gate((), accepted=FAILING)
+    assert repr(doubt) == f"The gate is undecided: {doubt.doubt}."
+    assert repr(suite("PF", "PF").gate()) == "The gate holds."
     # Unless it counts, or is accepted.
     assert comparison.gate("suspect").undecided == ("crashed",)
     assert comparison.gate(accepted=["crashed"]).undecided == ("doubtful",)
@@ -91,6 +95,28 @@ def test_any_transition_can_count(transition: str) -> None:
     (named,) = set(gate.reasons) - set(gate.suite_reasons)
     assert named.startswith(f"{numbers(of_every_transition())[transition]} ")
     assert of_every_transition().gate([transition]).reasons == gate.reasons
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "codes", "counts"),
+    [
+        ("PPPPFFF", None, True),  # unclear: three rows fail
+        ("PPPPFF", None, False),  # only two do
+        ("PFFF", "ABBB", False),  # an edit may have done it
+        ("P" * 15 + "FFF", None, False),  # it broke
+        ("FFFFFF", None, False),  # it never passed
+    ],
+)
+def test_an_unclear_eval_that_fails_repeatedly_can_count(
+    outcomes: str, codes: str | None, counts: bool
+) -> None:
+    n = len(outcomes)
+    made = held_against_own_past([*history("a", outcomes, codes), *many_evals(6, "P" * n)], n)
+    gate = made.gate("fails_repeatedly")
+    assert gate.failing == ("a",) * counts
+    assert (gate.exit_code == 1) is counts
+    assert gate.rule.startswith("no eval may count as fails repeatedly, and the suite's test ")
+    assert made.gate(()).failing == ()
 
 
 def test_what_is_broken_since_different_runs_is_told_apart() -> None:

@@ -1,8 +1,4 @@
-"""What each door says in a situation: the command line, as JSON, as JUnit, and pytest.
-
-``PYTHONPATH=tests python -m support.doors`` writes it into ``docs/doors.md``, and
-``tests/cli/test_situations.py`` holds the file to it.
-"""
+"""What each door says in a situation: the command line, as JSON, as JUnit, and pytest."""
 
 from __future__ import annotations
 
@@ -26,13 +22,11 @@ import retab_analysis as ra
 from support.fakes import KEY, FakeTime, client_for
 from support.faultserver import FaultServer
 from support.inside import RecordingClient, Session, main
-from support.situations import SITUATIONS, Situation
+from support.situations import Situation
 from support.story import FLOWS
 
 REPORTS = ("report.md", "report.html")
-BEGIN, END = "<!-- situations: begin -->", "<!-- situations: end -->"
 HEADER = ("Situation", "Command", "Exit", "It says", "JUnit", "pytest")
-DOCS = Path(__file__).parents[2] / "docs" / "doors.md"
 
 
 @dataclass
@@ -197,8 +191,9 @@ def _run_pytest(situation: Situation, folder: Path) -> tuple[int, Mapping[str, i
     recorder = _Recorder()
     arguments = [
         *("-p", "retab_analysis.pytest_plugin", "-p", "no:cacheprovider", "-c", "pytest.ini"),
-        # It collects garbage again and again, of the process that asks, too.
-        *("-p", "no:unraisableexception"),
+        # It collects garbage again and again, of the process that asks, too. And of a traceback
+        # that nobody sees, it would parse each file.
+        *("-p", "no:unraisableexception", "--tb=native"),
         *("--retab", words[0], *(names.get(each, each) for each in words[1:])),
     ]
     with FaultServer([situation.api.again()]) as server:
@@ -239,16 +234,3 @@ def _say_counts(counts: Mapping[str, int]) -> str:
     words = {"failure": "failed"}
     said = [f"{counts[each]} {words.get(each, each)}" for each in order if counts.get(each)]
     return ", ".join(said) or "nothing"
-
-
-def write_table(answers: Mapping[int, Answer]) -> None:
-    """Put the table into the document."""
-    rows = [row_of(SITUATIONS[at], answers[at]) for at in sorted(answers)]
-    head = [f"| {' | '.join(HEADER)} |", f"|{' --- |' * len(HEADER)}"]
-    before, _, rest = DOCS.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
-    DOCS.write_text("\n".join([before + BEGIN, *head, *rows, END]) + after)
-
-
-if __name__ == "__main__":
-    write_table({at: ask_all_doors(each) for at, each in enumerate(SITUATIONS)})

@@ -66,7 +66,8 @@ def of_sandbox(folder: Path) -> Iterator[str]:
 
 
 def speak() -> Iterator[str]:
-    for row in TABLE.values():
+    # Every third row, because its neighbours have the same sentences.
+    for row in [*TABLE.values()][::3]:
         with row.make() as api:
             yield from of_verdict(api.check(**row.asks))
     for own_past in (True, False):
