@@ -12,7 +12,7 @@ from datetime import datetime
 
 import polars as pl
 
-from retab_analysis.evidence.comparable import HORIZON
+from retab_analysis.evidence.comparable import CANDIDATE, EARLIER, HORIZON
 from retab_analysis.evidence.comparable import NEEDED as OF_LEDGER
 from retab_analysis.evidence.facts import Facts
 from retab_analysis.evidence.placing import place_results
@@ -42,13 +42,13 @@ def conclude(results: pl.DataFrame, evals: pl.DataFrame | None) -> Told:
     runs = _describe_runs(dated)
     timeline = Timeline.make(dated, Facts(saved))
     placed = place_results(timeline, runs)
-    now, earlier = (placed.filter(place=place) for place in ("candidate", "earlier"))
-    remembered = remember_passes(earlier, now, saved, now.select(MOMENT.min()).item())
+    its, now = placed.filter(pl.col("side") >= EARLIER), placed.filter(side=CANDIDATE)
+    remembered = remember_passes(its, saved, now.select(MOMENT.min()).item())
     due = runs.filter("is_terminal", pl.col("scope") != "eval")
     known = judge_saved(now, timeline, find_expected(due, saved, placed))
     gone = frozenset(dated["eval_id"]) - frozenset(saved["eval_id"])
-    before = pl.concat([earlier, remembered], how="diagonal")
-    told = tell(now, None, before, replace(known, deleted=gone), horizon=_find_horizon(runs))
+    whole = pl.concat([its, remembered], how="diagonal")
+    told = tell(whole, replace(known, deleted=gone), horizon=_find_horizon(runs))
     if evals is not None:
         return told
     stories = (each for each in told.stories if each.present or each.transition in BROKEN)

@@ -23,11 +23,17 @@ from retab_analysis.checks.source import Source
 from retab_analysis.checks.version_sides import keep_to_version, set_against
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.comparison.detail import list_evals, say_invalid
-from retab_analysis.comparison.sides import NewerRun, ReadRuns, Sides, check_results
+from retab_analysis.comparison.sides import SIDED, NewerRun, ReadRuns, Sides
 from retab_analysis.errors import list_some
-from retab_analysis.evidence.comparable import MOMENT_TYPE
+from retab_analysis.evidence.comparable import (
+    BASELINE,
+    CANDIDATE,
+    EARLIER,
+    MOMENT_TYPE,
+    put_on_side,
+)
 from retab_analysis.evidence.facts import Facts
-from retab_analysis.evidence.placing import is_in_scope, place_results
+from retab_analysis.evidence.placing import TRIED, is_in_scope, place_results
 from retab_analysis.evidence.saved_evals import (
     SavedEvals,
     count_lost,
@@ -110,12 +116,10 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, client: Client, *, is_now
     # Results of a run that goes on judge nothing, unless you asked for that run.
     aside = [*going["run_id"], *(() if against is None else against.runs["run_id"])]
     placed = place_results(timeline, runs, named, aside)
-    now, earlier, tried = (
-        placed.filter(place=each).drop("place") for each in ("candidate", "earlier", "tried")
-    )
+    its, now = placed.filter(pl.col("side") >= EARLIER), placed.filter(side=CANDIDATE)
     begun = plan.candidate.runs.select(pl.col("created_at").min()).item()
-    remembered = remember_passes(earlier, now, saved, now.select(MOMENT.min()).item() or begun)
-    earlier = pl.concat([earlier, remembered], how="diagonal")
+    remembered = remember_passes(its, saved, now.select(MOMENT.min()).item() or begun)
+    before = put_on_side(timeline.results.filter(is_baseline), BASELINE)
     expected = find_expected(_list_due(plan, going), saved, placed)
     unread = {*saved["eval_id"]}.difference(placed["eval_id"])
     pending = _find_pending(plan.candidate.runs, now, saved) & (expected | unread)
@@ -129,11 +133,8 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, client: Client, *, is_now
     if is_now:
         told = judge_saved(now, timeline, expected, pending, going)
     return Sides(
-        candidate=check_results(now, "candidate").collect(),
-        baseline=None
-        if against is None
-        else check_results(timeline.results.filter(is_baseline), "baseline").collect(),
-        history=check_results(earlier, "history").collect(),
+        pl.concat([its, remembered, before], how="diagonal").select(SIDED),
+        own_past=against is None,
         timeline=timeline,
         saved=replace(told, deleted=deleted, read_at=facts.read_at),
         read=ReadRuns(
@@ -153,7 +154,7 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, client: Client, *, is_now
         notes=(
             *plan.notes,
             *_note_reverted(placed, facts),
-            *(_note_tried(tried) if is_now else ()),
+            *(_note_tried(placed.filter(side=TRIED)) if is_now else ()),
             *_note_invalid(saved),
             *_note_unseen(timeline),
             *_note_deleted(lost[2]),
@@ -273,11 +274,11 @@ def _say_against(plan: ReadingPlan) -> str:
 
 def _note_reverted(placed: pl.DataFrame, facts: Facts) -> list[str]:
     known = placed.drop_nulls(("code", "run_created_at")).filter(pl.col("run_scope") != "eval")
-    cells = known.unique(("block_id", "place", "run_id"), keep="first", maintain_order=True)
+    cells = known.unique(("block_id", "side", "run_id"), keep="first", maintain_order=True)
     notes, ordered = [], cells.sort("block_id", "run_created_at", "run_id")
     its = ordered.partition_by("block_id", as_dict=True)
     for (block,), rows in its.items():
-        now, before = (rows.filter(place=place) for place in ("candidate", "earlier"))
+        now, before = (rows.filter(side=side) for side in (CANDIDATE, EARLIER))
         again = before.filter(pl.col("code").is_in(now["code"].tail(1).implode()))
         if again.height and again["run_id"][-1] != before["run_id"][-1]:
             name = Edits(again.select("block_id"), labels=facts.labels).name(block)

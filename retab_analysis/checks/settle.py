@@ -34,6 +34,7 @@ from retab_analysis.errors import (
     RetabAnalysisError,
     list_some,
 )
+from retab_analysis.evidence.comparable import CANDIDATE, put_on_side
 from retab_analysis.evidence.saved_evals import find_tested
 from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.timeline import split_reruns
@@ -299,7 +300,7 @@ class _Settling:
     def _refuse_edited(self, asked: Sequence[Story], source: Source) -> None:
         """Refuse evals whose results are not of the workflow as it is now."""
         sides = inside(self.comparison).sides
-        told = read_timeline(pl.concat(sides.known, how="diagonal"), source)
+        told = read_timeline(sides.results, source)
         is_now = pl.col("run_id").is_in(sides.candidate["run_id"].implode())
         ran = told.results.filter(is_now)
         on_code = {*ran.filter(pl.col("on_code").is_in(("is_now", "unknown")))["eval_id"]}
@@ -404,11 +405,11 @@ def _count_results(
     """The comparison with the reruns that repeat it, and what differs in the others."""
     sides = inside(comparison).sides
     new = check_results(results, "reruns").collect()
-    same, edited = split_reruns(pl.concat(sides.known, how="diagonal"), new, sides.candidate)
+    same, edited = split_reruns(sides.results, new, sides.candidate)
     if same.is_empty():
         return comparison, edited
-    columns = sides.candidate.columns
-    grown = replace(sides, candidate=pl.concat([sides.candidate, same.select(columns)]))
+    again = put_on_side(same, CANDIDATE).select(sides.results.columns)
+    grown = replace(sides, results=pl.concat([sides.results, again]))
     return compare_sides(grown, comparison.alpha, comparison.margin), edited
 
 

@@ -14,8 +14,14 @@ from typing import Literal
 import polars as pl
 
 from retab_analysis.checks.plan import DRAFT_NOW, ReadingPlan
-from retab_analysis.comparison.sides import Sides, check_results
-from retab_analysis.evidence.comparable import HORIZON
+from retab_analysis.comparison.sides import SIDED, Sides
+from retab_analysis.evidence.comparable import (
+    BASELINE,
+    CANDIDATE,
+    EARLIER,
+    HORIZON,
+    put_on_side,
+)
 from retab_analysis.evidence.names import Name
 from retab_analysis.evidence.saved_evals import count_lost, find_ended
 from retab_analysis.evidence.timeline import Sameness, Timeline, lacks_codes
@@ -32,7 +38,7 @@ def keep_to_version(
     """The candidate's side of an earlier version: its own results, and what is not known of it."""
     named, draft = versions.name(now), versions.code_of(DRAFT_NOW)
     others = [block for block, its in codes.items() if its.compare(draft[block]) != "same"]
-    candidate = _choose_coded(sides.candidate, codes)
+    candidate, others_ = _choose_coded(sides.candidate, codes), pl.col("side") != CANDIDATE
     saved = sides.saved.evals
     assert saved is not None
     never = {*saved["eval_id"]} - {*find_ended(candidate)["eval_id"]}
@@ -42,7 +48,7 @@ def keep_to_version(
     said = f"It is not known which results are of {named.said}" if unknown else ""
     return replace(
         sides,
-        candidate=candidate,
+        results=pl.concat([sides.results.filter(others_), candidate]),
         saved=replace(sides.saved, words=words, expected=frozenset(), pending=frozenset()),
         read=replace(
             sides.read,
@@ -73,14 +79,13 @@ def set_against(sides: Sides, plan: ReadingPlan, versions: Versions, timeline: T
     if plan.now is not None and names[0].text == names[1].text:
         names = plan.before.keep(names[0]), plan.now.keep(names[1])
     differing = {block: before[block] for block, word in told.items() if word == "edited"}
-    earlier = _choose_newest(_choose_coded(results, differing))
-    candidate, history = sides.candidate, sides.history
+    earlier = put_on_side(_choose_newest(_choose_coded(results, differing)), BASELINE)
     if is_past:
-        its = _choose_newest(_choose_coded(results, now))
-        candidate, history = check_results(its, "candidate").collect(), None
-    if history is not None:
-        its = history.filter(pl.col("block_id").is_in([*differing]))
-        history = _choose_coded(its, differing, how="anti")
+        candidate = put_on_side(_choose_newest(_choose_coded(results, now)), CANDIDATE)
+        history = candidate.clear()
+    else:
+        candidate, its = sides.candidate, pl.col("block_id").is_in([*differing])
+        history = _choose_coded(sides.results.filter(its, side=EARLIER), differing, how="anti")
     words = _find_words(sides.saved.evals, told, candidate, earlier, is_past=is_past)
     notes, read = _note_versions(words, names, told, candidate), sides.read
     if is_past:  # its newest whole run has to add up
@@ -90,9 +95,8 @@ def set_against(sides: Sides, plan: ReadingPlan, versions: Versions, timeline: T
         read = replace(read, unnamed=unnamed, gone_failures=failures)
     return replace(
         sides,
-        candidate=candidate,
-        baseline=check_results(earlier, "baseline").collect(),
-        history=history,
+        results=pl.concat(each.select(SIDED) for each in (history, earlier, candidate)),
+        own_past=False,
         saved=replace(sides.saved, words=words),
         notes=(*sides.notes, *notes),
         read=replace(

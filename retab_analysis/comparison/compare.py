@@ -65,18 +65,14 @@ def compare(
         >>> verdict.verdict in ("regressed", "improved", "no_change", "inconclusive")
         True
     """
-    now = check_results(candidate, "candidate", is_judged=False).collect()
-    before = check_results(baseline, "baseline", is_judged=False).collect()
+    now = check_results(candidate, "candidate").collect()
+    before = check_results(baseline, "baseline").collect()
     further = None
     if history is not None:
-        further = check_results(history, "history", is_judged=False).collect()
+        further = check_results(history, "history").collect()
     check_one_workflow(now, before, further)
-    sides = Sides(
-        candidate=now,
-        baseline=before,
-        history=None if further is None else _without_compared(further, before, now),
-        accepted=read_accepted(accepted),
-    )
+    past = None if further is None else _without_compared(further, before, now)
+    sides = Sides.of(now, before, past, accepted=read_accepted(accepted))
     return compare_sides(sides, alpha, margin)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
+from typing import Any
 
 import polars as pl
 
 from retab_analysis.comparison.accepted import Policy
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.errors import ConfigError
-from retab_analysis.evidence.comparable import NEEDED
+from retab_analysis.evidence.comparable import BASELINE, CANDIDATE, NEEDED, combine_sides
 from retab_analysis.evidence.names import Name
 from retab_analysis.evidence.saved_evals import SavedEvals
 from retab_analysis.evidence.telling import Told, tell
@@ -29,6 +31,8 @@ READ = tuple(
     )
 )
 """The columns of a RESULTS frame that a comparison reads."""
+SIDED = (*READ, CODE, "is_own", "side")
+"""The columns of results that a timeline judged, on their sides."""
 
 _OPTIONAL = (
     *("condition", "path", "document_ids", "completed_at", "run_scope", "run_completed_at"),
@@ -107,14 +111,13 @@ class Surroundings:
 
 @dataclass(frozen=True, eq=False)
 class Sides:
-    """Both sides of a comparison: the frames, and facts about the runs and evals.
+    """Both sides of a comparison: results with their ``side``, facts about the runs and evals.
 
-    Without a ``baseline`` each eval is compared with its own last good result in the ``history``.
+    With ``own_past`` there is no baseline: each eval is compared with its own last good result.
     """
 
-    candidate: pl.DataFrame
-    baseline: pl.DataFrame | None = None
-    history: pl.DataFrame | None = None
+    results: pl.DataFrame
+    own_past: bool = True
     read: ReadRuns = field(default_factory=ReadRuns)
     saved: SavedEvals = field(default_factory=SavedEvals)
     around: Surroundings = field(default_factory=Surroundings)
@@ -123,10 +126,23 @@ class Sides:
     timeline: Timeline | None = None  # None for frames, about which only their results tell
     started: pl.DataFrame | None = None  # reruns whose results are not counted yet
 
-    @property
-    def known(self) -> list[pl.DataFrame]:
-        frames = (self.history, self.baseline, self.candidate)
-        return [each for each in frames if each is not None]
+    @staticmethod
+    def of(
+        candidate: pl.DataFrame,
+        baseline: pl.DataFrame | None = None,
+        history: pl.DataFrame | None = None,
+        **facts: Any,
+    ) -> Sides:
+        """The sides of some frames."""
+        return Sides(combine_sides(candidate, baseline, history), baseline is None, **facts)
+
+    @cached_property
+    def candidate(self) -> pl.DataFrame:
+        return self.results.filter(side=CANDIDATE)
+
+    @cached_property
+    def baseline(self) -> pl.DataFrame | None:
+        return None if self.own_past else self.results.filter(side=BASELINE)
 
     def code(self, results: pl.DataFrame) -> pl.DataFrame:
         """Results of the workflow with their codes."""
@@ -135,28 +151,23 @@ class Sides:
     def tell(self) -> Told:
         read = self.read
         return tell(
-            self.candidate,
-            self.baseline,
-            self.history,
+            self.results,
             self.saved,
+            own_past=self.own_past,
             horizon=read.horizon,
             after_gaps=read.after_gaps,
         )
 
 
-def check_results(frame: object, name: str, *, is_judged: bool = True) -> pl.LazyFrame:
-    """The columns of a RESULTS frame that a comparison reads.
-
-    If a timeline judged them, also what it added; users may have columns with such names.
-    """
+def check_results(frame: object, name: str) -> pl.LazyFrame:
+    """The columns of a RESULTS frame that a comparison reads; users may have others."""
     given = as_polars(frame, name)
     there = set(READ) if given is None else set(given.collect_schema())
-    marked = [each for each in (CODE, "is_own") if is_judged and each in there]
     absent = [each for each in _OPTIONAL if each not in there]
     needed = [each for each in READ if each in RESULTS.schema and each not in absent]
     known = checked(frame if given is None else given, RESULTS, needed, name)
     filled = [pl.lit(None, RESULTS.schema[each]).alias(each) for each in absent]
-    return known.with_columns(filled).select(*READ, *marked)
+    return known.with_columns(filled).select(READ)
 
 
 def find_year(results: pl.DataFrame) -> int | None:

@@ -106,6 +106,6 @@ def list_known(sides: Sides) -> Known:
     """The names of moments that the two sides of a comparison know."""
     told, plan = sides.around.told, sides.read.plan
     edits, versions = ([], None) if told is None else (told.edits, told.timeline.facts.publications)
-    runs = [each.select("run_id", at=MOMENT) for each in sides.known]
+    runs = [sides.results.select("run_id", at=MOMENT)]
     runs += [] if plan is None else [plan.select("run_id", at="created_at")]
     return list_moments(versions, edits, pl.concat(runs))

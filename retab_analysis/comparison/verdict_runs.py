@@ -61,9 +61,8 @@ class Runs:
     def known(self) -> KnownRuns:
         """The runs of the verdict itself."""
         sides, year = self.facts.sides, self.facts.year
-        known = pl.concat(sides.known, how="diagonal_relaxed")
         is_first = pl.col("result_id").is_null() | pl.col("result_id").is_first_distinct()
-        told, results = sides.around.told, sides.code(known.filter(is_first))
+        told, results = sides.around.told, sides.code(sides.results.filter(is_first))
         names = {} if told is None else told.name_runs(results)
         before = () if sides.baseline is None else sides.baseline["run_id"].drop_nulls()
         return KnownRuns(

@@ -93,11 +93,10 @@ class _Cell:
 class Ledger:
     """The outcomes of each eval, row by row.
 
-    ``results`` are those of all sides, each once and with all their columns, see
-    :func:`combine_sides`. ``at`` is the place of each in the order of time, ``eval`` an index into
-    ``evals``, ``row`` null if it judges nothing, ``expected`` its expected value by value.
-    ``evals`` are in the order of the arrays. Each of ``rows`` of a block ``began`` with a run, and
-    takes runs of single evals ``until`` a moment.
+    ``results`` are those of all sides, each once and with all their columns. ``at`` is the place of
+    each in the order of time, ``eval`` an index into ``evals``, ``row`` null if it judges nothing,
+    ``expected`` its expected value by value. ``evals`` are in the order of the arrays. Each of
+    ``rows`` of a block ``began`` with a run, and takes runs of single evals ``until`` a moment.
     """
 
     results: pl.DataFrame
@@ -113,51 +112,50 @@ class Ledger:
         return found
 
 
+def put_on_side(results: pl.DataFrame, side: int) -> pl.DataFrame:
+    return results.with_columns(side=pl.lit(side, pl.Int8))
+
+
 def combine_sides(
     candidate: pl.DataFrame,
     baseline: pl.DataFrame | None = None,
     history: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Put results with the columns :data:`NEEDED`, and others, into one frame, each of them once.
+    """Put results into one frame with their ``code`` and ``side``.
 
-    It adds ``side``, ``moment`` and a ``state`` that is one of ours. Earlier results come first,
-    then the candidate's, each in the order of time, numbered by ``at``. The baseline is earlier
-    whatever its dates, and the order of the frames does not matter. A timeline tells which results
-    have their eval's present definition (``is_own``); without one all may have it.
+    The baseline is earlier whatever its dates.
     """
     sides = ((history, EARLIER), (baseline, BASELINE), (candidate, CANDIDATE))
-    frames = [
-        _each_once(frame).with_columns(side=pl.lit(side, pl.Int8))
-        for frame, side in sides
-        if frame is not None
-    ]
+    frames = [put_on_side(frame, side) for frame, side in sides if frame is not None]
     together = pl.concat(frames, how="diagonal")
-    coded = together if "code" in together.columns else mark_codes(together)
-    own = pl.col("is_own").fill_null(False) if "is_own" in coded.columns else pl.lit(True)
-    combined = coded.with_columns(moment=MOMENT, state=known_state(), is_own=own)
+    return together if "code" in together.columns else mark_codes(together)
+
+
+def _put_in_order(results: pl.DataFrame) -> pl.DataFrame:
+    """Earlier results, then the candidate's, each once on a side, numbered by ``at``.
+
+    It adds ``moment`` and a ``state`` that is one of ours. A timeline tells which results have
+    their eval's present definition (``is_own``); without one all may have it.
+    """
+    if results["result_id"].n_unique() < results.height:
+        again = ~pl.struct("side", *RESULTS.key).is_last_distinct()
+        results = results.filter(~again | pl.col("result_id").is_null())
+    own = pl.col("is_own").fill_null(False) if "is_own" in results.columns else pl.lit(True)
+    known = results.with_columns(moment=MOMENT, state=known_state(), is_own=own)
     # The order of results with one moment is not known. Ids, or all judged columns, order them, so
-    # the order of the frames has no effect.
-    ties = _TIES if combined["result_id"].has_nulls() else ()
+    # the order of the rows has no effect.
+    ties = _TIES if known["result_id"].has_nulls() else ()
     order = pl.col("side") == CANDIDATE, "moment", "side", "run_id", "result_id", *ties
-    ordered = combined.sort(order, nulls_last=False)
-    return ordered.with_columns(at=pl.int_range(pl.len()))
-
-
-def _each_once(results: pl.DataFrame) -> pl.DataFrame:
-    """The later row of a result that is there twice; results without an id all count."""
-    if results["result_id"].n_unique() == results.height:
-        return results
-    again = pl.col("result_id").is_not_null() & ~pl.struct(RESULTS.key).is_last_distinct()
-    return results.filter(~again)
+    return known.sort(order, nulls_last=False).with_columns(at=pl.int_range(pl.len()))
 
 
 def collect(results: pl.DataFrame, horizon: datetime | None = None) -> Ledger:
-    """Make a ledger of the frame of :func:`combine_sides`.
+    """Make a ledger of results on sides, with the columns :data:`NEEDED` and others.
 
     ``horizon`` is the beginning of the oldest run whose rows decide; None means the 24th newest
     whole run before the candidate.
     """
-    known = results.filter(pl.col("eval_id").is_not_null())
+    known = _put_in_order(results).filter(pl.col("eval_id").is_not_null())
     table, evals = _arrange(known)
     table = _describe_runs(_mark_comparable(table))
     rows, candidate = _make_rows(_list_cells(table))

@@ -17,21 +17,19 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from operator import attrgetter
-from typing import Literal
 
 import polars as pl
 
 from retab_analysis.evidence.cells import BlockInRun, common, is_after, own_block
-from retab_analysis.evidence.comparable import MOMENT_TYPE, OPEN
+from retab_analysis.evidence.comparable import CANDIDATE, EARLIER, MOMENT_TYPE, OPEN
 from retab_analysis.evidence.timeline import Timeline, may_be_same
 
 _TICK = timedelta(microseconds=1)
 
-Place = Literal["candidate", "earlier", "tried"]
-
-
-_Places = list[tuple[Place, datetime | None]]
-"""The place of each cell of a block, and the moment to which it is moved."""
+TRIED = -1
+"""The side of results that judge nothing: they ran on other code since."""
+_Places = list[tuple[int, datetime | None]]
+"""The side of each cell of a block, and the moment to which it is moved."""
 
 
 def place_results(
@@ -40,10 +38,10 @@ def place_results(
     named: frozenset[str] = frozenset(),
     aside: Collection[str] = (),
 ) -> pl.DataFrame:
-    """The results with ``place``: ``candidate``, ``earlier``, or ``tried``, which judges nothing.
+    """The results with their ``side``: ``CANDIDATE``, ``EARLIER``, or ``TRIED``.
 
     ``runs`` have ``run_id, created_at, ended_at, scope, is_completed, stands``; those ``aside``
-    have no place. With ``named`` runs, the candidate's side are these and the runs of single evals
+    are left out. With ``named`` runs, the candidate's side are these and the runs of single evals
     that their rows take.
     """
     saved, is_aside = timeline.facts.saved, pl.col("run_id").is_in([*aside]).fill_null(False)
@@ -64,7 +62,7 @@ def place_results(
     had = {k: {*ids} for k, ids in results.group_by("eval_id").agg("run_id").iter_rows()}
     completed = runs.filter("is_completed", scope="workflow")
     whole: dict[str, datetime | None] = dict(completed.select("run_id", "created_at").iter_rows())
-    others: list[tuple[str | None, str, Place]] = []  # of single evals in a run
+    others: list[tuple[str | None, str, int]] = []  # of single evals in a run
     for block, its in itertools.groupby((BlockInRun(**row) for row in told), attrgetter("block")):
         rows = [*its]
         if named:
@@ -73,20 +71,23 @@ def place_results(
         side, present = _find_side(rows, sizes[block])
         places += _place_block(rows, side)
         others += _place_evals(side, present, whole, had)
-    moved = pl.DataFrame(places, {"place": pl.String, "moved_to": MOMENT_TYPE}, orient="row")
-    own = pl.DataFrame(others, dict.fromkeys(("run_id", "eval_id", "own"), pl.String), orient="row")
+    moved = pl.DataFrame(places, {"side": pl.Int8, "moved_to": MOMENT_TYPE}, orient="row")
+    own = pl.DataFrame(
+        others, {"run_id": pl.String, "eval_id": pl.String, "own": pl.Int8}, orient="row"
+    )
     keys = ["run_id", "block"]
     placed = (
         results.with_columns(own_block(saved))
         .join(known.select(keys).hstack(moved), on=keys, how="left", maintain_order="left")
         .join(own, on=["run_id", "eval_id"], how="left", maintain_order="left")
     )
-    place = pl.coalesce("own", "place", pl.lit("earlier"))
+    earlier = pl.lit(EARLIER, pl.Int8)
+    place = pl.coalesce("own", "side", earlier)
     if named:
         asked = is_in_scope(runs.filter(pl.col("run_id").is_in([*named])), "block")
-        place = pl.when(asked).then(place).otherwise(pl.lit("earlier"))
+        place = pl.when(asked).then(place).otherwise(earlier)
     moment = pl.coalesce("moved_to", "run_created_at")
-    return placed.with_columns(place=place, run_created_at=moment).drop("block", "own", "moved_to")
+    return placed.with_columns(side=place, run_created_at=moment).drop("block", "own", "moved_to")
 
 
 def is_in_scope(runs: pl.DataFrame, block: str = "block_id") -> pl.Expr:
@@ -105,7 +106,7 @@ def _place_named(rows: Sequence[BlockInRun], named: frozenset[str]) -> _Places:
         is_later = last is not None and is_after(row.created_at, last.created_at)
         is_taken = last is not None and is_later and _takes(last, row)
         is_asked = row.run_id in named or is_taken
-        places.append(("candidate" if is_asked else "tried" if is_later else "earlier", None))
+        places.append((CANDIDATE if is_asked else TRIED if is_later else EARLIER, None))
     return places
 
 
@@ -130,7 +131,7 @@ def _place_block(rows: Sequence[BlockInRun], side: Sequence[BlockInRun]) -> _Pla
     ids, older, places = {row.run_id for row in side}, _list_older(rows, side), _Places()
     for row in rows:
         is_later = is_after(row.created_at, side[0].created_at) and row.run_id not in older
-        place: Place = "candidate" if row.run_id in ids else "tried" if is_later else "earlier"
+        place = CANDIDATE if row.run_id in ids else TRIED if is_later else EARLIER
         places.append((place, older.get(row.run_id)))
     return places
 
@@ -140,7 +141,7 @@ def _place_evals(
     present: Sequence[BlockInRun],
     whole: Mapping[str, datetime | None],
     had: Mapping[str, Collection[str]],
-) -> Iterator[tuple[str | None, str, Place]]:
+) -> Iterator[tuple[str | None, str, int]]:
     """The evals that have another place than their block in a run.
 
     An eval keeps its newest older row, unless a whole run that completed after it has no result of
@@ -156,9 +157,9 @@ def _place_evals(
         )
         if missed:
             its = [other.run_id for other in side if each in other.had] or [row.run_id]
-            yield from ((run_id, each, "earlier") for run_id in its)
+            yield from ((run_id, each, EARLIER) for run_id in its)
         elif row.run_id not in ids:
-            yield row.run_id, each, "candidate"
+            yield row.run_id, each, CANDIDATE
 
 
 def _list_older(

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
+from retab_analysis.evidence.comparable import CANDIDATE, EARLIER
 from retab_analysis.evidence.placing import is_in_scope
 from retab_analysis.evidence.presence import OPEN, Word
 from retab_analysis.evidence.story import SavedNow
@@ -49,7 +50,7 @@ class SavedEvals:
 
 
 def remember_passes(
-    earlier: pl.DataFrame, now: pl.DataFrame, saved: pl.DataFrame, begun: datetime | None
+    known: pl.DataFrame, saved: pl.DataFrame, begun: datetime | None
 ) -> pl.DataFrame:
     """The last pass that each saved eval remembers, if its result was not read.
 
@@ -58,8 +59,7 @@ def remember_passes(
     the same assertion then is not known.
     """
     if begun is None:
-        return earlier.clear()
-    known = pl.concat([earlier, now])
+        return known.clear()
     passed = known.filter(state="passed").group_by("eval_id")
     seen = passed.agg(pl.coalesce("completed_at", "created_at", "run_created_at").max().alias("at"))
     inputs = pl.col("handle_inputs_fingerprint")
@@ -87,6 +87,7 @@ def remember_passes(
         completed_at=at,
         handle_inputs_fingerprint=same,
         code="last_passed_block_fingerprint",
+        side=pl.lit(EARLIER, pl.Int8),
     )
 
 
@@ -97,9 +98,9 @@ def find_expected(runs: pl.DataFrame, saved: pl.DataFrame, placed: pl.DataFrame)
     on the present one.
     """
     valid = saved.filter((pl.col("validation_status") == "valid").fill_null(True))
-    judged = placed.filter(place="candidate")
+    judged = placed.filter(side=CANDIDATE)
     first = dict(judged.group_by("block_id").agg(at=MOMENT.min()).drop_nulls("at").iter_rows())
-    is_judged_code = (pl.col("place") == "candidate") | (pl.col("on_code") != "is_not")
+    is_judged_code = (pl.col("side") == CANDIDATE) | (pl.col("on_code") != "is_not")
     cells = placed.group_by("block_id", "run_id").agg(is_judged_code.any())
     known = {(block, run_id): told for block, run_id, told in cells.iter_rows()}
     its = runs.select("run_id", "created_at", "scope", "target_block_id", "eval_id").rows()

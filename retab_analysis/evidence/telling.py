@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 from msgspec.structs import replace
 
-from retab_analysis.evidence.comparable import BASELINE, Ledger, collect, combine_sides
+from retab_analysis.evidence.comparable import BASELINE, Ledger, collect
 from retab_analysis.evidence.saved_evals import SavedEvals
 from retab_analysis.evidence.since import Findings, weigh
 from retab_analysis.evidence.story import Outcome, Reading, Side, Story, first_known
@@ -43,21 +43,20 @@ class Told:
 
 
 def tell(
-    candidate: pl.DataFrame,
-    baseline: pl.DataFrame | None,
-    history: pl.DataFrame | None,
+    results: pl.DataFrame,
     saved: SavedEvals,
     *,
+    own_past: bool = True,
     horizon: datetime | None = None,
     after_gaps: frozenset[str] = frozenset(),
 ) -> Told:
     """Conclude about each eval: its outcomes in time, the model's answers, its transition.
 
-    Without a ``baseline`` each eval is compared with its own past in the ``history``.
+    ``results`` are on their sides; with ``own_past`` each eval is compared with its own past.
     ``horizon`` is as for :func:`collect`; ``after_gaps`` are runs before which some were not read.
     """
-    ledger = collect(combine_sides(candidate, baseline, history), horizon)
-    findings, own_past = weigh(ledger), baseline is None
+    ledger = collect(results, horizon)
+    findings = weigh(ledger)
     outcomes = _list_outcomes(ledger, findings)
     held = [*_choose_held(outcomes, findings, own_past=own_past)]
     now = [[each for each in its if each.is_now and each.is_present] for its in outcomes]

@@ -68,7 +68,7 @@ def held_against_own_past(rows: Rows, candidate: int, **more: Any) -> Comparison
     now = check_results(runs(rows, candidate), "candidate").collect()
     past = check_results(runs(rows, 0, candidate - 1), "history").collect()
     more = {"around": Surroundings(asked=(None, "last_good"))} | more
-    return compare_sides(Sides(candidate=now, history=past, **more), 0.05, 0.05)
+    return compare_sides(Sides.of(now, history=past, **more), 0.05, 0.05)
 
 
 def the_only(comparison: Comparison) -> dict[str, Any]:

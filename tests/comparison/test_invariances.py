@@ -44,7 +44,7 @@ FRAMES = runs(ROWS, RUNS), runs(ROWS, RUNS + 1), results(*ROWS)
 
 def against_own_past(candidate: pl.DataFrame, history: pl.DataFrame) -> Comparison:
     frames = [check_results(each, "x").collect() for each in (candidate, history)]
-    return compare_sides(Sides(candidate=frames[0], history=frames[1]), 0.05, 0.05)
+    return compare_sides(Sides.of(frames[0], history=frames[1]), 0.05, 0.05)
 
 
 def both_ways(

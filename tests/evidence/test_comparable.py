@@ -45,7 +45,8 @@ def told(*runs: Run, blocks: dict[str, str] | None = None, horizon: datetime | N
         for name, letter in run.letters.items():
             block = (blocks or {}).get(name, "block_1")
             sides[run.now] += many(name, letter, number, **{**known, "block_id": block, **run.more})
-    return tell(results(*sides[True]), None, results(*sides[False]), SavedEvals(), horizon=horizon)
+    its = combine_sides(results(*sides[True]), None, results(*sides[False]))
+    return tell(its, SavedEvals(), horizon=horizon)
 
 
 def ledger(*runs: Run, **more: Any) -> Ledger:

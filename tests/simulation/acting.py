@@ -68,7 +68,7 @@ def judge(
     if again is not None:
         candidate = pl.concat([candidate, again.with_columns(run_scope=pl.lit("eval"))])
     expected = None if saved is None else frozenset(saved["eval_id"])
-    sides = Sides(candidate, None, history, saved=SavedEvals(saved, expected))
+    sides = Sides.of(candidate, None, history, saved=SavedEvals(saved, expected))
     return compare_sides(sides, ALPHA, MARGIN)
 
 
