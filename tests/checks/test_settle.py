@@ -350,12 +350,8 @@ def test_an_edit_of_another_block_is_no_reason(unsure: Small) -> None:
 def narrowed(comparison: Comparison, block: str) -> Comparison:
     """A comparison of the evals of one block."""
     sides = inside(comparison).sides
-    of_block = {
-        name: frame.filter(block_id=block)
-        for name in ("candidate", "history")
-        if (frame := getattr(sides, name)) is not None
-    }
-    return compare_sides(replace(sides, **of_block), comparison.alpha, comparison.margin)
+    its = replace(sides, results=sides.results.filter(block_id=block))
+    return compare_sides(its, comparison.alpha, comparison.margin)
 
 
 def test_of_a_round_in_which_somebody_edits_what_ran_before_counts(unsure: Small) -> None:
