@@ -53,7 +53,10 @@ class UnaskedError(Exception):
 def load_facts() -> list[Document]:
     text = files("retab_analysis.cli").joinpath("facts.toml").read_text("utf-8")
     facts = tomllib.loads(text)["fact"].items()
-    return [{"name": name, "sure": SURE[its["source"]], **its} for name, its in facts]
+    return [
+        {"name": name, "sure": SURE[its["source"]], **its, **its.get("ask", {})}
+        for name, its in facts
+    ]
 
 
 @dataclass

@@ -19,7 +19,7 @@ def test_each_fact_says_what_follows_where_it_is_false() -> None:
     for name, each in facts()["fact"].items():
         assert each["says"].endswith(".")
         assert each["otherwise"].endswith("."), name
-        assert hasattr(Asker, f"ask_{each['by']}") if "by" in each else "at" in each, name
+        assert hasattr(Asker, f"ask_{each['by']}") if "by" in each else "at" in each["ask"], name
     asked = {f"ask_{each['by']}" for each in facts()["fact"].values() if "by" in each}
     assert asked == {name for name in vars(Asker) if name.startswith("ask_")}
 
