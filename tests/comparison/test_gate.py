@@ -348,6 +348,9 @@ def test_existing_entries_stay_and_it_is_said(
         "Accepted: name of broken. accepted.toml holds 3 now.",
         "Accepted: name of blocked. Accepted already: name of doubtful. accepted.toml holds 4 now.",
     ]
+    suite("P", "P").accept(tmp_path / "none.toml", reason="new")
+    assert capsys.readouterr().err.startswith("There is nothing to accept.")
+    assert not (tmp_path / "none.toml").exists()
 
 
 BY_HAND = f"""# What the team knows.

@@ -28,20 +28,6 @@ MOVED = re.compile(r"\[\d+→\d+\]$")  # of an item that only stands elsewhere n
 WORDS = st.text(st.sampled_from("ab, \n.品目é"), max_size=30)
 
 
-def invoice_lines(count: int) -> list[dict[str, Any]]:
-    rng = random.Random(0)
-    goods = ["ball bearing", "hex bolt", "steel washer", "O-ring kit", "gear oil"]
-    return [
-        {
-            "description": f"{rng.choice(goods)} {rng.randrange(10_000)}",
-            "quantity": rng.randrange(1, 50),
-            "unit_price": rng.randrange(100, 9999) / 100,
-            "amount": rng.randrange(100_000),
-        }
-        for at in range(1, count + 1)
-    ]
-
-
 def rows(before: Any, after: Any, expected: Any = None, **more: Any) -> list[tuple[Any, ...]]:
     """What differs inside of the values: path, expected, before, after."""
     values = {"expected": expected, "baseline": before, "candidate": after}
@@ -49,10 +35,6 @@ def rows(before: Any, after: Any, expected: Any = None, **more: Any) -> list[tup
     first, *inside = (tuple(row.values()) for row in differing_paths(texts, **more))
     assert first == ("$", *texts.values())
     return inside
-
-
-def paths(before: Any, after: Any, expected: Any = None) -> list[str]:
-    return [row[0] for row in rows(before, after, expected)]
 
 
 # What is true of any documents.
@@ -132,12 +114,6 @@ def plain(value: Any) -> Any:
 # What is shown.
 
 
-def test_a_merged_line_item_is_the_fields_that_changed() -> None:
-    lines = invoice_lines(20)
-    both = {**lines[4], "description": f"{lines[4]['description']} {lines[5]['description']}"}
-    assert paths(lines, [*lines[:4], both, *lines[6:]]) == ["$[4].description", "$[5]"]
-
-
 @pytest.mark.parametrize(
     ("before", "after", "expected", "found"),
     [
@@ -156,6 +132,15 @@ def test_a_merged_line_item_is_the_fields_that_changed() -> None:
         (["1"], [1], None, [("$[0]", None, '"1"', "1")]),
         ([1], [True], None, [("$[0]", None, "1", "true")]),
         ("no", "yes", "yes", []),
+        # Two line items were merged: a field of the first changed, the second is gone.
+        (
+            [{"d": "a", "n": 1}, {"d": "b", "n": 2}, {"d": "c", "n": 3}],
+            [{"d": "a b", "n": 1}, {"d": "c", "n": 3}],
+            None,
+            [("$[0].d", None, '"a"', '"a b"'), ("$[1]", None, '{"d":"b","n":2}', None)],
+        ),
+        # Without a candidate the baseline is aligned with what was expected.
+        ([1, 2, 3], None, [1, 3], [("$[1]", None, "2", None)]),
     ],
 )  # fmt: skip
 def test_rows(before: Any, after: Any, expected: Any, found: list[Any]) -> None:
@@ -189,11 +174,6 @@ def test_numbers_differ_where_their_values_do(before: str, after: str, same: boo
     assert differing_paths(texts) == ([] if same else [{"path": "$", **texts}])
 
 
-def test_without_a_candidate_the_baseline_is_aligned_with_what_was_expected() -> None:
-    assert rows([1, 2, 3], None, [1, 3]) == [("$[1]", None, "2", None)]
-    assert differing_paths({"expected": "1", "baseline": None}) == []
-
-
 @pytest.mark.parametrize("depth", [99, 101, 100_000])
 def test_deep_documents(depth: int) -> None:
     old, new = (depth * '{"a":' + value + depth * "}" for value in "12")
@@ -202,7 +182,8 @@ def test_deep_documents(depth: int) -> None:
     assert differing_paths({"baseline": old, "candidate": old}) == []
 
 
-def test_what_is_not_json_is_compared_as_a_whole() -> None:
+def test_what_is_not_json_is_compared_as_a_whole_and_what_is_alone_with_nothing() -> None:
+    assert differing_paths({"expected": "1", "baseline": None}) == []
     texts = {"baseline": "{oops", "candidate": "[1]"}
     assert differing_paths(texts) == [{"path": "$", **texts}]
 
