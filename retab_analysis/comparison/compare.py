@@ -140,9 +140,8 @@ def _collect_suite(told: Told) -> Suite:
     return Suite(
         stories=stories,
         rates=SuiteRates(rates, is_after, is_before & ~is_after),
-        documents=ledger.evals.select("eval_id").join(
-            _find_documents(results), on="eval_id", how="left", maintain_order="left"
-        ),
+        eval_ids=ledger.evals["eval_id"],
+        documents=histories.document,
     )
 
 
@@ -159,15 +158,3 @@ def _choose_before(ledger: Ledger, rows: Bools, stories: Iterable[Story]) -> Boo
     is_earlier = rows & (np.arange(rows.shape[1]) < since[:, None])
     chosen = np.where(is_other.any(axis=1, keepdims=True), is_other, rows)
     return np.where(is_earlier.any(axis=1, keepdims=True), is_earlier, chosen)
-
-
-def _find_documents(results: pl.DataFrame) -> pl.DataFrame:
-    """``eval_id, documents``: the documents of each eval, from its newest result."""
-    columns = ("document_ids", "document_names")
-    named = (pl.when(pl.col(name).list.len() > 0).then(name) for name in columns)
-    return (
-        results.sort("at")
-        .select("eval_id", documents=pl.coalesce(named))
-        .drop_nulls("documents")
-        .unique("eval_id", keep="last")
-    )

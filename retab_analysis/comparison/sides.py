@@ -24,8 +24,8 @@ from retab_analysis.vocabulary import MOMENT
 READ = tuple(
     dict.fromkeys(
         (
-            *(*NEEDED, "document_names", "condition", "expected_value", "actual_value", "path"),
-            *("failure_code", "failure_message", "status_message", "document_ids"),
+            *(*NEEDED, "condition", "expected_value", "actual_value", "path"),
+            *("failure_code", "failure_message", "status_message"),
             *("score", "threshold", "duration_ms", "created_at", "started_at", "assertion_id"),
         )
     )

@@ -16,7 +16,6 @@ import numpy.typing as npt
 import polars as pl
 
 from retab_analysis.evidence.story import Story
-from retab_analysis.stats.clusters import find_clusters
 from retab_analysis.stats.suite import SuiteChange, SuiteRates, suite_change
 from retab_analysis.vocabulary import BROKEN, TRANSITIONS
 
@@ -35,29 +34,27 @@ SUMMARY_SCHEMA = pl.Schema(
 class Suite:
     """The stories of some evals, the most urgent first, and their pass rates.
 
-    ``rates`` has the pass rate of some evals in each row of time; ``documents`` names these evals:
-    ``eval_id, documents`` (List(String)).
+    ``rates`` has the pass rate of the evals ``eval_ids`` in each row of time, and ``documents`` a
+    number for the document of each.
     """
 
     stories: tuple[Story, ...]
     rates: SuiteRates
-    documents: pl.DataFrame
+    eval_ids: pl.Series
+    documents: npt.NDArray[np.integer]
 
     def without(self, eval_ids: Iterable[str]) -> Suite:
         ids = frozenset(eval_ids)
-        counted = pl.Series(
-            [each not in ids for each in self.documents["eval_id"]], dtype=pl.Boolean
-        )
-        rates = self.rates.take(counted.to_numpy())
+        kept = ~self.eval_ids.is_in([*ids])
         stories = tuple(each for each in self.stories if each.id not in ids)
-        return Suite(stories, rates, self.documents.filter(counted))
+        at = kept.arg_true().to_numpy()
+        return Suite(stories, self.rates.take(at), self.eval_ids.filter(kept), self.documents[at])
 
     def test(self, alpha: float) -> SuiteTest:
         gone = [each.id for each in self.stories if each.transition == "removed"]
-        is_gone = self.documents["eval_id"].is_in(gone).to_numpy()
-        kept = self.rates.is_comparable() & ~is_gone
-        clusters = _find_clusters(self.documents["documents"].filter(pl.Series(kept)))
-        change = suite_change(self.rates.take(kept), clusters, alpha)
+        kept = self.rates.is_comparable() & ~self.eval_ids.is_in(gone).to_numpy()
+        documents = np.unique(self.documents[kept], return_inverse=True)[1]
+        change = suite_change(self.rates.take(kept), documents, alpha)
         return SuiteTest(Counter(each.transition for each in self.stories), change, alpha)
 
 
@@ -124,10 +121,3 @@ class SuiteTest:
         # A suspect is no doubt about the suite: the headline and the gate name it.
         is_settled = not (self.counts["newly_errored"] or self.counts["incomplete"])
         return "no_change" if is_settled and self.is_not_worse(margin) else "inconclusive"
-
-
-def _find_clusters(documents: pl.Series) -> npt.NDArray[np.int64]:
-    frame = documents.alias("document").to_frame().with_row_index("eval")
-    pairs = frame.filter(pl.col("document").list.len() > 0).explode("document")
-    numbers = pairs["document"].rank("dense").cast(pl.Int64).fill_null(0)
-    return find_clusters(pairs["eval"].to_numpy(), numbers.to_numpy(), len(documents))

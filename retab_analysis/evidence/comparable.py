@@ -53,7 +53,7 @@ EARLIER, BASELINE, CANDIDATE = 0, 1, 2
 NEEDED = (
     *("eval_id", "eval_name", "state", "result_id", "workflow_id", *OF_CODES),
     *("run_scope", "run_created_at", "run_completed_at", "created_at", "completed_at"),
-    *SAME_EVAL,
+    *("document_ids", "document_names", *SAME_EVAL),
 )
 """The columns of a RESULTS frame that a ledger needs."""
 
@@ -174,16 +174,18 @@ def collect(results: pl.DataFrame, horizon: datetime | None = None) -> Ledger:
         (_count(table.filter("comparable", pl.col("state").is_in(states)), shape) > 0).astype(int)
         for states in (("passed",), NOT_PASSING)
     )
-    jumps = np.ones(shape, dtype=np.bool_)
+    jumps, again = np.ones(shape, dtype=np.bool_), np.zeros(shape, dtype=np.bool_)
     for row in rows:
         if row.is_rerun:
             jumps[:, row.number] &= (block != row.block) | (edited[:, row.number] == EDITED)
+        again[:, row.number] |= (block == row.block) & row.is_again
+    known_as = block, _number_documents(known, evals)
     marks = ("eval", "comparable", "is_single", "is_whole", "outage", "row")
     return Ledger(
         results=known.hstack(table.select(*marks, expected="expected_value")),
         evals=evals,
         rows=pl.DataFrame([row.told for row in rows], _ROWS, orient="row"),
-        histories=Histories(passes, fails, block, edited, codes, candidate, jumps),
+        histories=Histories(passes, fails, *known_as, edited, codes, candidate, jumps, again),
         is_inside=_find_inside(table, rows, block, shape, horizon),
     )
 
@@ -218,6 +220,52 @@ def _arrange(results: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     )
     of_evals = evals.select("eval", "eval_id", "block", last_block_id="block_id")
     return table.join(of_evals, on="eval_id", maintain_order="left"), evals
+
+
+def _number_documents(results: pl.DataFrame, evals: pl.DataFrame) -> Ints:
+    """A number for the document of each eval, from its newest result that names one, shape (n,).
+
+    Evals that read several documents have one number if they share one, directly or through others.
+    ``results`` are in the order of time, ``evals`` have an ``eval_id``.
+    """
+    columns = ("document_ids", "document_names")
+    named = (pl.when(pl.col(name).list.len() > 0).then(name) for name in columns)
+    told = results.select("eval_id", document=pl.coalesce(named)).drop_nulls("document")
+    newest = told.unique("eval_id", keep="last").explode("document")
+    pairs = evals.select("eval", "eval_id").join(newest, on="eval_id")
+    numbers = pairs["document"].rank("dense").cast(pl.Int64).fill_null(0)
+    return find_clusters(pairs["eval"].to_numpy(), numbers.to_numpy(), evals.height)
+
+
+def find_clusters(evals: Ints, documents: Ints, n: int) -> Ints:
+    """Number the clusters of evals that share documents, directly or through other evals.
+
+    The clusters are the connected components of the graph that joins two evals with a document in
+    common. Each pair of ``evals`` and ``documents`` says that an eval reads a document. Both are
+    numbered from 0, and so are the clusters, in the order of their first appearance. An eval
+    without documents is a cluster of its own. In each round a cluster joins the one with the
+    smallest number among the clusters that share a document with it; a few rounds are enough.
+
+    Source: Y. Shiloach and U. Vishkin, "An O(log n) parallel connectivity algorithm", Journal of
+    Algorithms 3 (1982) 57-67.
+
+    Example:
+        >>> import numpy as np
+        >>> find_clusters(np.array([0, 1, 2, 2, 4]), np.array([0, 1, 0, 2, 2]), 5).tolist()
+        [0, 1, 0, 2, 0]
+    """
+    cluster = np.arange(n)
+    while True:
+        own = cluster[evals]
+        first = np.full(documents.max(initial=-1) + 1, n)
+        np.minimum.at(first, documents, own)
+        joined = cluster.copy()
+        np.minimum.at(joined, own, first[documents])
+        while (joined != joined[joined]).any():
+            joined = joined[joined]
+        if (joined == cluster).all():
+            return np.asarray(np.unique(cluster, return_inverse=True)[1])
+        cluster = joined
 
 
 def _mark_comparable(table: pl.DataFrame) -> pl.DataFrame:
@@ -288,6 +336,7 @@ class _Row:
     number: int  # among the rows of its block and side; in the end its place in the arrays
     until: datetime | None  # when it takes runs of single evals
     is_rerun: bool = False  # whether it repeats the row before: then no rate can have jumped
+    is_again: bool = False  # whether it has reruns of single evals, on the candidate's code
 
     @property
     def first(self) -> _Cell:
@@ -348,6 +397,8 @@ def _make_rows(cells: list[_Cell]) -> tuple[list[_Row], int]:
             row.cells.append(cell)
             if anchor is not None and row is not anchor and not cell.is_remembered:
                 row.is_rerun |= _is_same_day(anchor.first, cell)
+                is_same = may_be_same(anchor.first.code, cell.code)
+                row.is_again = is_now and row.first.is_single and is_same
         if not is_now and row is not None:
             lengths[block] = row.number + 1
     candidate = max(lengths.values(), default=0)

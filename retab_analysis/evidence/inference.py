@@ -14,9 +14,10 @@ the first row of a history, and at reruns within a day, nothing jumps: T = Σ_h 
 **Shares and hours** are not known. Let α be the forward message of an eval at the run before and β
 its backward message at the run. Given h, its likelihood α T β is linear in u and d: a_h + u b_h + d
 c_h. The posterior of (h, u, d) over a small grid is the prior times the product of these over the
-block's evals. An eval must not support itself, so for its own step that product leaves it out. This
-is a *cavity*, as in expectation propagation (Opper and Winther 2000, Minka 2001). Because of the
-linearity its step needs only P(h) and the means of u and d for each h. The messages depend on the
+block's evals. Evals that read one document fail together, so they must not support each other: for
+an eval's step that product leaves out its document. This is a *cavity*, as in expectation
+propagation (Opper and Winther 2000, Minka 2001). Because of the linearity the step needs only P(h)
+and the means of u and d for each h. The messages depend on the
 steps and the steps on the messages; one sweep is enough. Before it EM fits the prior of the first
 rate (Dempster, Laird and Rubin 1977): π ← (20·prior + Σ posteriors) / (20 + n).
 
@@ -52,6 +53,8 @@ Sources:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -83,13 +86,13 @@ _SMALL = 1e-60  # the least weight of a rate in a message: no later outcome may 
 _SMALLEST = 1e-100  # the least likelihood, against the likeliest; dividing by it is safe
 _KINDS = SHARE_PRIORS.shape[1]  # of edits
 _PRIORS = _KINDS * AGE_FACTORS.size  # of shares: by age, and by knowledge of an edit
-_COLUMNS = 640  # of a product of matrices: above it BLAS would start threads, which costs more
+_PIECE = 640  # of a product of matrices: above it BLAS would start threads, which costs more
 _EM_STEPS = 5
 _RISE, _FALL = BREAKS - np.diag(CAN_BREAK), MENDS - np.diag(CAN_MEND)
 _MOVES = np.concatenate([_RISE, _FALL], axis=1).T.copy()
 _RETURNS = np.concatenate([np.eye(_STATES), _RISE, _FALL], axis=1)
 _LINEAR = np.column_stack([np.ones(len(PAIRS)), PAIRS])
-_HOUR_PRIORS = HOURS[None, :, None] * SHARE_PRIORS.reshape(-1, len(PAIRS)).T[:, None]
+_SUMS = np.einsum("px,akp->apxk", _LINEAR, SHARE_PRIORS).reshape(len(AGE_FACTORS), len(PAIRS), -1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,10 +108,12 @@ class Histories:
     passes: npt.NDArray[np.integer]  # how many outcomes passed, shape (n, T)
     fails: npt.NDArray[np.integer]  # how many did not pass, shape (n, T)
     block: npt.NDArray[np.integer]  # any number for each eval's block, shape (n,)
+    document: npt.NDArray[np.integer]  # any number for each eval's document, shape (n,)
     edited: npt.NDArray[np.integer]  # SAME, UNKNOWN or EDITED since the row before, shape (n, T)
     codes: npt.NDArray[np.integer]  # a number for the block's code, 0 if not known, shape (n, T)
     candidate: int  # the candidate's first row; T if all rows are history
     jumps: Bools  # whether a rate may jump between the row before and this one, shape (n, T)
+    again: Bools  # whether single evals alone ran again, on the candidate's code, shape (n, T)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -116,9 +121,9 @@ class Histories:
 
     def take(self, evals: Bools | slice, rows: Ints | slice) -> Histories:
         """Some evals and some rows."""
-        names = ("passes", "fails", "edited", "codes", "jumps")
+        names = ("passes", "fails", "edited", "codes", "jumps", "again")
         taken = {name: getattr(self, name)[evals][:, rows] for name in names}
-        return replace(self, block=self.block[evals], **taken)
+        return replace(self, block=self.block[evals], document=self.document[evals], **taken)
 
     @property
     def passed(self) -> Bools:
@@ -202,25 +207,41 @@ def infer(histories: Histories, first: Floats | None = None) -> Posterior:
 
 @dataclass(frozen=True, eq=False)
 class _Evals:
-    """The model's input for each eval and row; the evals are sorted by block.
+    """The model's input for each eval and row; the evals are sorted by block and document.
 
-    Evals of a block with equal histories are one here, counted as often: most of a large suite
-    simply passes.
+    Documents of a block are one here, counted as often, if their evals have equal histories; and so
+    are a document's evals with equal histories. Most of a large suite simply passes.
     """
 
-    count: Ints  # how many evals each stands for, shape (n,)
-    first: Ints  # the first eval of each block, shape (B,)
-    block: Ints  # the place of each eval's block in ``first``, shape (n,)
+    count: Ints  # how many evals of one document each stands for, shape (n,)
+    first: Ints  # the first eval of each document, shape (D,)
+    document: Ints  # the place of each eval's document in ``first``, shape (n,)
+    often: Ints  # how many documents each stands for, shape (D,)
+    block: list[slice]  # the documents of each block
+    of_document: Ints  # the place of each document's block in ``block``, shape (D,)
     outcome: Ints  # which column of ``likelihoods`` belongs to a row's outcomes, shape (T, n)
     likelihoods: Floats  # of outcomes by hour and rate, the largest 1, shape (2, 13, K)
     jumps: Bools  # shape (T, n)
     prior: Ints  # of shares, by a row's age and knowledge of an edit, shape (T, n)
     candidate: int
 
+    @cached_property
+    def pairs(self) -> list[tuple[Ints, Ints]]:
+        """What to add to what, in steps, so that a document's first eval has the sum of its evals.
+
+        Pairs are added, then pairs of pairs: a large document takes few steps.
+        """
+        sizes = np.diff(self.first, append=self.count.size)
+        left = np.arange(self.count.size) - np.repeat(self.first, sizes)
+        right = np.repeat(sizes, sizes) - left
+        steps = [2**power for power in range(int(sizes.max() - 1).bit_length())]
+        its = [np.flatnonzero((left % (2 * step) == 0) & (right > step)) for step in steps]
+        return [(each, each + step) for each, step in zip(its, steps, strict=True)]
+
     @classmethod
     def of(cls, histories: Histories) -> tuple[_Evals, Ints]:
         """Prepare histories; also returns the index of each eval in them."""
-        n, n_rows = histories.shape
+        n_rows = histories.shape[1]
         _, block = np.unique(histories.block, return_inverse=True)
         # The rest of its block suggests this for later rows; an eval has not shown it itself.
         has_more = np.arange(n_rows) <= last_row(histories.observed)[:, None]
@@ -233,16 +254,27 @@ class _Evals:
         prior = _KINDS * age + np.where(jumps, edited, of_block[block])
         outcome, likelihoods = _index_outcomes(histories)
         keys = np.column_stack([block, (outcome * _PRIORS + prior) * 2 + jumps])
-        places: dict[bytes, int] = {}
-        place = np.empty(n, dtype=np.int64)
-        for eval_ in np.argsort(block, kind="stable"):
-            place[eval_] = places.setdefault(keys[eval_].tobytes(), len(places))
-        _, chosen, count = np.unique(place, return_index=True, return_counts=True)
-        block = block[chosen]
+        kinds: dict[bytes, int] = {}
+        kind = np.array([kinds.setdefault(key.tobytes(), len(kinds)) for key in keys])
+        pairs = np.column_stack([block, histories.document])
+        document = np.unique(pairs, axis=0, return_inverse=True)[1].ravel()
+        order = np.lexsort((kind, document))
+        its = np.split(kind[order], np.flatnonzero(np.diff(document[order])) + 1)
+        alike: dict[bytes, int] = {}
+        like = np.array([alike.setdefault(each.tobytes(), len(alike)) for each in its])
+        key = like[document] * len(kinds) + kind
+        _, chosen, place = np.unique(key, return_index=True, return_inverse=True)
+        often, document = np.bincount(like), like[document[chosen]]
+        first = np.unique(document, return_index=True)[1]
+        block = block[chosen][first]
+        begins = np.unique(block, return_index=True)[1].tolist()
         evals = cls(
-            count=count,
-            first=np.flatnonzero(np.diff(block, prepend=-1)),
-            block=block,
+            count=np.bincount(place) // often[document],
+            first=first,
+            document=document,
+            often=often,
+            block=[slice(*each) for each in pairwise([*begins, len(first)])],
+            of_document=block,
             outcome=outcome[chosen].T.copy(),
             likelihoods=likelihoods,
             jumps=jumps[chosen].T.copy(),
@@ -290,7 +322,8 @@ def _learn_history(evals: _Evals, given: Floats | None) -> tuple[Floats, _Belief
     later = _pass_backward(evals, beliefs, rows)
     learns = seen[:rows].any(axis=0)
     if given is None:
-        first = _fit_first(first, later[0][:, learns], evals.count[learns])
+        count = evals.count * evals.often[evals.document]
+        first = _fit_first(first, later[0][:, learns], count[learns])
     if few:
         later = _pass_backward(evals, beliefs, evals.candidate)
     _sweep(evals, first, beliefs, later, beliefs)
@@ -310,7 +343,7 @@ def _pass_backward(evals: _Evals, beliefs: _Beliefs, rows: int) -> Floats:
 
     Entry t + 1 is the message at row t from the rows after it, entry 0 the one before row 0.
     """
-    n = evals.block.size
+    n = evals.count.size
     later = np.ones((rows + 1, _STATES, n))
     for row in range(rows - 1, -1, -1):
         weighed = _emission(evals, row) * later[row + 1]
@@ -329,7 +362,7 @@ def _sweep(evals: _Evals, first: Floats, used: _Beliefs, later: Floats, found: _
 
     If both are the same object, each step uses the newest beliefs.
     """
-    message = np.repeat(first[:, None], evals.block.size, axis=1)
+    message = np.repeat(first[:, None], evals.count.size, axis=1)
     for row in range(later.shape[0] - 1):
         moves = _spread(message)
         likelihood = _emission(evals, row)
@@ -340,26 +373,29 @@ def _sweep(evals: _Evals, first: Floats, used: _Beliefs, later: Floats, found: _
 
 
 def infer_row(evals: _Evals, row: int, terms: Floats, found: _Beliefs) -> None:
-    """Infer a row's hour and shares for each eval, from the rest of its block.
+    """Infer a row's hour and shares for each eval, from the other documents of its block.
 
     ``terms`` are the a, b and c of each eval's likelihood a_h + u b_h + d c_h, shape (3, 2, n).
     """
-    n = evals.block.size
     most = np.maximum(terms[1:].max(axis=0), 0.0) + terms[0]
-    scaled = (terms / most.max(axis=0)).reshape(3, 2 * n)
-    likelihoods = _multiply(_LINEAR, scaled).reshape(len(PAIRS), 2, n)
-    np.maximum(likelihoods, _SMALLEST, out=likelihoods)
-    memory = np.log(likelihoods)
-    memory *= evals.count
-    block = np.add.reduceat(memory, evals.first, axis=2)
-    support = np.exp(block - block.max(axis=(0, 1)))
-    # "raise" would make a copy
-    weights = np.take(support, evals.block, axis=2, out=memory, mode="clip")
-    weights *= np.take(_HOUR_PRIORS, evals.prior[row], axis=2)
-    weights /= likelihoods
-    total, up, down = _multiply(_LINEAR.T, weights.reshape(-1, 2 * n)).reshape(3, 2, n)
+    scaled = (terms / most.max(axis=0)).transpose(2, 1, 0).reshape(-1, 3)
+    memory = _multiply(scaled, _LINEAR.T).reshape(most.shape[1], -1)
+    np.log(np.maximum(memory, _SMALLEST, out=memory), out=memory)
+    if evals.count.max() > 1:
+        memory *= evals.count[:, None]
+    for its, others in evals.pairs:
+        memory[its] += memory[others]
+    documents = memory[evals.first]
+    block = np.stack([evals.often[its] @ documents[its] for its in evals.block])
+    support = np.subtract(block[evals.of_document], documents, out=documents)
+    support -= support.max(axis=1, keepdims=True)
+    np.exp(support, out=support)
+    age, kind = np.divmod(evals.prior[row], _KINDS)
+    sums = _multiply(support.reshape(-1, len(PAIRS)), _SUMS[age[0]]).reshape(-1, 2, 3, _KINDS)
+    total, up, down = sums[evals.document, :, :, kind].T
     total = np.maximum(total, np.finfo(np.float64).tiny)
-    found.hour[row] = total / total.sum(axis=0)
+    weighed = HOURS[:, None] * total
+    found.hour[row] = weighed / weighed.sum(axis=0)
     found.up[row] = up / total * evals.jumps[row]
     found.down[row] = down / total * evals.jumps[row]
 
@@ -391,12 +427,15 @@ def _step(moves: Floats, likelihood: Floats, beliefs: _Beliefs, row: int) -> tup
     return np.maximum(message / total, _SMALL), total
 
 
-def _multiply(matrix: Floats, columns: Floats) -> Floats:
+def _multiply(left: Floats, right: Floats) -> Floats:
     """The product of matrices, in pieces so small that BLAS does not start threads for them."""
-    found = np.empty((matrix.shape[0], columns.shape[1]))
-    for begin in range(0, columns.shape[1], _COLUMNS):
-        piece = slice(begin, begin + _COLUMNS)
-        found[:, piece] = matrix @ columns[:, piece]
+    found = np.empty((left.shape[0], right.shape[1]))
+    for begin in range(0, max(found.shape), _PIECE):
+        piece = slice(begin, begin + _PIECE)
+        if len(left) > right.shape[1]:
+            np.matmul(left[piece], right, out=found[piece])
+        else:
+            found[:, piece] = left @ right[:, piece]
     return found
 
 

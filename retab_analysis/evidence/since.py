@@ -115,10 +115,16 @@ def _find_cause(histories: Histories, worse: Floats, edited: Ints, since: Ints) 
 
 
 def _count_failed(histories: Histories, since: Ints, by_edit: Bools) -> Ints:
-    """In how many rows each eval failed on the code of ``since``; -1 if that is no edit."""
-    codes = histories.codes
+    """In how many rows each eval failed on the code of the edit at ``since``.
+
+    Without an edit these are the candidate's row and rows of reruns; -1 if it passed in one.
+    """
+    codes, candidate = histories.codes, histories.candidate
     is_its = (codes == _take_at(codes, since)[:, None]) & (codes > 0)
-    return np.asarray(np.where(by_edit, (histories.failed & is_its).sum(axis=1), -1))
+    its = histories.again | (np.arange(codes.shape[1]) == candidate)
+    passed = (histories.passed & its).any(axis=1)
+    failed = (histories.failed & np.where(by_edit[:, None], is_its, its)).sum(axis=1)
+    return np.where(passed & ~by_edit, -1, failed)
 
 
 def _take_at(table: npt.NDArray[np.integer], rows: Ints) -> npt.NDArray[np.integer]:
@@ -139,8 +145,8 @@ def _is_before(histories: Histories, rows: Ints, *, on_present_code: bool) -> Bo
 def find_limit(failed: Ints) -> Floats:
     """The probability from which on an eval is called broken.
 
-    ``failed`` is in how many rows it failed on the code of the edit that explains it, -1 without
-    such an edit.
+    ``failed`` is in how many rows it failed on the code of the edit that explains it. Without an
+    edit it is in how many the candidate's run and reruns show it, -1 if they do not.
     """
     return np.where(failed >= ENOUGH_FAILURES, LIKELY, CERTAIN_ENOUGH)
 
@@ -216,6 +222,13 @@ class Findings:
         is_called = self.overall.p_regressed >= self.overall.limit
         return np.asarray(is_called & self.histories.passed.any(axis=1))
 
+    @cached_property
+    def fails_first(self) -> Bools:
+        """Which evals fail, and within the horizon never failed before their last pass, (n,)."""
+        failed = self.histories.failed & self.ledger.is_inside
+        last = last_row(self.histories.passed)
+        return np.asarray(failed.any(axis=1) & (failed.argmax(axis=1) > last) & (last >= 0))
+
     @property
     def likely_since(self) -> Ints:
         """The row since which each eval is probably worse; -1 if it is not, shape (n,)."""
@@ -261,6 +274,9 @@ class Findings:
         earlier = answers.p_regressed < overall.p_regressed / 2
         told = (answers.since >= 0) & ~earlier
         since = np.where(told, answers.since, overall.since)
+        limit = np.where(told, answers.limit, overall.limit)
+        # Nothing but a pass of its own excuses a first failure: it is worth a rerun.
+        waits, clear = answers.p_regressed < limit, answers.reruns_to_clear
         table = pl.DataFrame(
             {
                 "eval": np.arange(len(since)),
@@ -271,10 +287,11 @@ class Findings:
                 "since_row": since,
                 "is_flaky": self.is_flaky,
                 "is_broken": self.is_broken,
-                "reruns_to_clear": answers.reruns_to_clear,
+                "fails_first": self.fails_first,
+                "reruns_to_clear": np.where(self.fails_first & (clear == 0), 1, clear),
                 "reruns_to_confirm": answers.reruns_to_confirm,
-                "rounds": answers.rounds,
-                "limit": np.where(told, answers.limit, overall.limit),
+                "rounds": np.where(self.fails_first & waits, 1, answers.rounds),
+                "limit": limit,
                 **_describe_newest(histories),
             }
         ).with_columns(

@@ -122,6 +122,7 @@ class Reading(Struct, frozen=True, gc=False):
     since_version_id: str | None = None
     is_flaky: bool = False  # by its nature
     is_broken: bool = False  # by its last decided row
+    fails_first: bool = False  # whether it failed since its last pass, and never before
     reruns_to_clear: int | None = None
     reruns_to_confirm: int | None = None
     rounds: int | None = None  # in how many reruns the transition may change

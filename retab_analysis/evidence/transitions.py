@@ -73,9 +73,12 @@ def find_word(story: Story) -> Transition | None:
     was_good = s.was is not None and s.was.has_passed
     is_worse = was_good and (not now.passed or s.passes_less_often)
     both = r.passed_last and r.failed_last
-    # It certainly got worse, or an edit probably broke it: it failed twice on its code.
+    # It certainly got worse, or probably and failed twice: on an edit's code, or hours apart.
     if p >= r.limit and passed_once:
         return None
+    # Nothing but a pass of its own excuses a first failure.
+    if is_worse and r.fails_first:
+        return "suspect"
     # It comes and goes by its nature.
     if r.is_flaky:
         return "flaky"

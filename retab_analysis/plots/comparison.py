@@ -104,7 +104,7 @@ def _rate_blocks(comparison: Comparison) -> pl.DataFrame:
     suite, rows = inside(comparison).suite, []
     for block in dict.fromkeys(each.block_id for each in suite.stories):
         its = [each for each in suite.stories if each.block_id == block]
-        others = {*suite.documents["eval_id"]} - {each.id for each in its}
+        others = {*suite.eval_ids} - {each.id for each in its}
         change = suite.without(others).test(comparison.alpha).change
         known = its[0].block_name or block, any(each.block_changed for each in its), change.n_evals
         rates = change.baseline_pass_rate, change.candidate_pass_rate

@@ -49,6 +49,8 @@ def summarized(*parts: Rows) -> dict[str, dict[str, Any]]:
     ("outcomes", "codes", "transition"),
     [
         ("P" * 10 + "B" * 10, None, "newly_blocked"),
+        # Nothing but a pass of its own excuses a first failure.
+        ("PPPF", None, "suspect"),
         # It failed in 6 of its newest 7 runs: it is never steady.
         ("P" * 15 + "FFFPFFF", None, "regressed"),
         ("P" * 12 + "FFFFFF" + ("P" * 8 + "F") * 2 + "P" * 9, None, "flaky"),

@@ -69,7 +69,10 @@ def suite(evals: int, runs: int, seed: int = 0) -> Histories:
     edited = np.where(rng.random((BLOCKS, runs + 1)) < 0.1, 2, 0)
     jumps = np.ones(rates.shape, dtype=bool)
     codes = np.cumsum(edited == 2, axis=1) + 1
-    return Histories(passes, fails, block, edited[block], codes[block], runs, jumps)
+    document = np.arange(evals) // 3
+    return Histories(
+        passes, fails, block, document, edited[block], codes[block], runs, jumps, ~jumps
+    )
 
 
 def main(evals: int, runs: int) -> None:

@@ -365,3 +365,29 @@ def test_what_fails_again_and_again_may_fail_the_gate() -> None:
     assert (gate.failing, gate.exit_code) == (("a",), 1)
     once = LetteredApi({"a": "P" * 15 + "F", **fine(6, 16)}).check()
     assert once.gate(fail_on="fails_repeatedly").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("blocks", "again", "words"),
+    [
+        (4, "", ["suspect"]),
+        (4, "P", ["still_passing", "flaky"]),
+        (4, "F", ["regressed"]),
+        # Forty others of one block that stay solid speak against a drift: one more failure tells.
+        (1, "F", ["suspect"]),
+        (1, "FF", ["regressed"]),
+    ],
+)
+def test_a_young_eval_that_fails_first_waits_for_its_own_pass_or_fails_hours_later(
+    blocks: int, again: str, words: list[str]
+) -> None:
+    evals = {"a": "PPPF", **fine(40, 4)}
+    api = LetteredApi(evals, blocks={each: f"b{at % blocks}" for at, each in enumerate(evals)})
+    with api:
+        for letter in again:
+            api.run({"a": letter}, scope="E", after=240 * MINUTE)
+        made = api.check()
+    row = made.evals.filter(eval_id="a").row(0, named=True)
+    assert row["transition"] in words
+    assert row["cause"] == (None if words[0] == "still_passing" else "drift")
+    assert made.gate().exit_code == {"suspect": 2, "regressed": 1}.get(row["transition"], 0)

@@ -461,11 +461,12 @@ def test_the_bar_moves_as_runs_end(unsure: Small) -> None:
 def beside(now: str, code: str, *, steady: int) -> Comparison:
     """An eval that passed once, beside others that always pass; nothing was run in between."""
     names = [f"e{at}" for at in range(steady)]
-    before = [row for name in ("x", *names) for row in many(name, "P", 1)]
+    reads = {name: {"document_ids": [name]} for name in ("x", *names)}
+    before = [row for name in reads for row in many(name, "P", 1, **reads[name])]
     after = [
         row
         for name, states in (("x", now), *((each, "P") for each in names))
-        for row in many(name, states, 50, block_execution_fingerprint=code)
+        for row in many(name, states, 50, block_execution_fingerprint=code, **reads[name])
     ]
     return compare(results(*before), results(*after))
 

@@ -28,7 +28,12 @@ N = RATES.size
 
 
 def histories(
-    rows: list[str], edited: str = "", candidate: int = -1, block=None, later: int = 0
+    rows: list[str],
+    edited: str = "",
+    candidate: int = -1,
+    block=None,
+    later: int = 0,
+    document=None,
 ) -> Histories:
     """P passed, F failed, anything else no outcome; ``edited`` has an ``e`` where code was edited.
 
@@ -43,10 +48,12 @@ def histories(
         passes=passes,
         fails=fails,
         block=np.zeros(len(rows), dtype=np.int64) if block is None else np.asarray(block),
+        document=np.arange(len(rows)) if document is None else np.asarray(document),
         edited=np.tile(code, (len(rows), 1)),
         codes=np.tile(1 + np.cumsum(code == 2), (len(rows), 1)),
         candidate=n_rows + candidate,
         jumps=np.tile(may_jump(n_rows, n_rows + candidate, later), (len(rows), 1)),
+        again=np.tile(np.arange(n_rows) > n_rows + candidate, (len(rows), 1)),
     )
 
 

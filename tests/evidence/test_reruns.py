@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 from evidence.exact import ask, histories
 from evidence.test_inference import drawn
-from support.frames import many, results
+from support.frames import many, result, results
 from support.inside import ROUNDS, compare
 
 NOW = 50
@@ -58,3 +60,42 @@ def test_a_comparison_names_what_is_worth_a_rerun() -> None:
     assert sorted(made.reruns["eval_id"]) == ["broken", "error", "twin"]
     assert np.isnan(made.reruns["p_regressed"].to_numpy()).sum() == 1  # of the error
     assert held(others).reruns.is_empty()
+
+
+@pytest.mark.parametrize(
+    ("again", "hours", "words"),
+    [
+        ("", 0, ["suspect"]),
+        ("passed", 1 / 3, ["flaky", "still_passing"]),
+        ("passed", 4, ["flaky", "still_passing"]),
+        ("failed", 1 / 3, ["suspect"]),  # a model repeats its output for a while
+        ("failed", 4, ["regressed"]),  # without an edit
+    ],
+)
+def test_nothing_but_a_pass_of_its_own_excuses_a_first_failure(
+    again: str, hours: float, words: list[str]
+) -> None:
+    names = ["x", *(f"e{n}" for n in range(40))]
+    history = [row for name in names for row in many(name, "P" * 10, document_ids=[name])]
+    known = {"run_scope": "workflow", "block_execution_fingerprint": "A"}
+    states = {name: "passed" for name in names} | {"x": "failed"}
+    now = [result(name, states[name], 11, document_ids=[name], **known) for name in names]
+    if again:
+        at = now[0]["run_created_at"] + timedelta(hours=hours)
+        alone = {"run_id": "again", "result_id": "again", "run_created_at": at}
+        now.append(now[0] | alone | {"run_scope": "eval", "state": again})
+    before = results(*(row | known for row in history))
+    found = compare(before, results(*now)).evals.filter(eval_id="x")
+    assert found["transition"].item() in words
+    assert (found["reruns_to_clear"].item() != 0) == (again != "passed")
+
+
+def test_the_evals_of_a_document_do_not_support_each_other() -> None:
+    rows = ["PPPPPPPF"] * 3 + ["PPPPPPPP"] * 12
+    alone, together = (
+        ask(histories(rows, " " * 7 + "e", document=document)).p_regressed[:3]
+        for document in (range(15), [0, 0, 0, *range(1, 13)])
+    )
+    single = ask(histories([rows[0], *rows[3:]], " " * 7 + "e")).p_regressed[0]
+    np.testing.assert_allclose(together, single, atol=0.01)  # the first rate is fitted to all
+    assert (alone > together + 0.05).all()

@@ -75,7 +75,7 @@ def test_without_an_outcome_on_either_side_nothing_is_said() -> None:
 @pytest.mark.parametrize("shape", [(0, 0), (0, 4), (3, 0)])
 def test_nothing_to_answer(shape: tuple[int, int]) -> None:
     none, some = np.zeros(shape, dtype=np.int64), np.zeros(shape[0], dtype=np.int64)
-    given = Histories(none, none, some, none, none, 0, none > 0)
+    given = Histories(none, none, some, some, none, none, 0, none > 0, none > 0)
     found = ask(given)
     assert np.isnan(found.p_regressed).all()
     assert found.p_regressed.shape == found.since.shape == found.cause.shape == (shape[0],)
