@@ -16,8 +16,7 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
 from importlib.resources import files
-from itertools import chain, combinations, groupby, pairwise
-from operator import itemgetter
+from itertools import pairwise
 from typing import Any
 
 from retab_analysis import wire
@@ -33,7 +32,6 @@ RUNS, RESULTS, GRAPHS = f"{FLOWS}/evals/runs", f"{FLOWS}/evals/results", f"{FLOW
 # The lists of a workflow; other lists need another id.
 BLOCKS = f"{FLOWS}/blocks"
 LISTS = {"runs": RUNS, "evals": f"{FLOWS}/evals", "graphs": GRAPHS, "blocks": BLOCKS}
-LISTS["block versions"] = f"{BLOCKS}/versions"
 WHOLE = ("results", "evals")  # read to the end; of other lists the first page is enough
 PAGE, MOST_PAGES = 100, 100
 REFUSED = (400, 404, 405, 410, 422)  # statuses of what the API does not have
@@ -297,12 +295,6 @@ class Asker:
     def ask_runs_of_drafts(self) -> Iterator[bool]:
         published = self.published()
         return (run["workflow_version_id"] not in published for run in self.others("runs"))
-
-    def ask_config_hash(self) -> Iterator[bool]:
-        block = itemgetter("block_id")
-        versions = groupby(sorted(self.rows("block versions"), key=block), key=block)
-        for one, other in chain.from_iterable(combinations(rows, 2) for _, rows in versions):
-            yield (one["config_hash"] == other["config_hash"]) is (one["config"] == other["config"])
 
     def ask_versions(self) -> Iterator[Any]:
         rows = self.others("publications")

@@ -19,7 +19,6 @@ from retab_analysis.sandbox.simulation.timing import TERMINAL
 from retab_analysis.sandbox.world.definition_documents import (
     Document,
     block_document,
-    block_version_document,
     blocks_of,
     edited_at,
     era_documents,
@@ -341,19 +340,6 @@ class Store:
         homes = {each: its for its in self._workflows.values() for each in its.newest.revisions}
         workflow = _find("block", homes, block_id)
         return to_json(block_document(workflow, _block(workflow, block_id)))
-
-    def list_block_versions(
-        self, workflow_id: str, block_id: str | None, version_id: str | None, query: PageQuery
-    ) -> bytes:
-        workflow = self._workflow(workflow_id)
-        # Of the publications with the same block, the newest.
-        rows = {
-            version.block_fingerprints[block.id]: block_version_document(workflow, block, version)
-            for version, _ in workflow.published
-            for block in blocks_of(workflow, version)
-            if block_id in (None, block.id) and version_id in (None, version.id)
-        }
-        return _page_of({(at, row["id"]): row for at, row in enumerate(rows.values())}, query)
 
     def list_eras(self, block_id: str, workflow_id: str, query: PageQuery) -> bytes:
         with self._reading():

@@ -242,7 +242,6 @@ VIOLATIONS: dict[str, tuple[str, Change]] = {
     "present code": (EVALS, rows(put("freshness.validity_fingerprint", "another"))),
     "saves": (EVALS, rows(saved_by_running)),
     "runs of drafts": (f"{RUNS}|{PUBLICATIONS}", rows(put("workflow_version_id", "ver_1"))),
-    "config_hash": (f"{BLOCKS}/versions", rows(put("config_hash", "a1"))),
     "by id": (f"{RUNS}/.*", lambda request, document: {**document, "id": "another"}),
     "order of versions": (PUBLICATIONS, turned),
     "graphs": (VERSIONS, rows(put("blocks", None))),

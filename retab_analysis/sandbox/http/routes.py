@@ -115,14 +115,7 @@ _ROUTES: dict[str, dict[str, Endpoint]] = {
     "workflows/blocks/{}/config-history": {
         "GET": _give(Store.list_eras, "{}", "workflow_id", page=50, most=200)
     },
-    "workflows/blocks/versions": {
-        "GET": _give(
-            Store.list_block_versions,
-            *("workflow_id", "block_id?", "workflow_version_id?"),
-            page=50,
-        )
-    },
-    "workflows/blocks/executions": _ELSEWHERE,
+    **{f"workflows/blocks/{name}": _ELSEWHERE for name in ("executions", "versions")},
     "workflows/blocks/{}": {"GET": _give(Store.get_block, "{}"), **_CHANGES},
     **{f"workflows/{name}": _ELSEWHERE for name in _OF_WORKFLOWS},
     "workflows/{}": {"GET": _give(Store.get_workflow, "{}"), **_CHANGES},

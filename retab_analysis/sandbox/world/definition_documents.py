@@ -84,18 +84,6 @@ def block_document(workflow: Workflow, block: Block) -> Document:
     }
 
 
-def block_version_document(workflow: Workflow, block: Block, version: Version) -> Document:
-    return {
-        **_config_block(block, version),
-        "id": f"blv_{version.block_fingerprints[block.id]}",
-        "block_id": block.id,
-        "workflow_id": workflow.id,
-        "workflow_version_id": version.id,
-        "config_hash": fingerprint("config", workflow.id, block.id, version.configs[block.id]),
-        "created_at": iso(version.at),
-    }
-
-
 def _column(workflow: Workflow, block: Block) -> int:
     return 320 * workflow.blocks.index(block)
 
