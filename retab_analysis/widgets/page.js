@@ -31,6 +31,7 @@ const asHtml = (element) => element;
 /** Attributes that belong to whoever sits at the browser, once the element is there. @type {Pieces} */
 const OWNED = {
   open: "details",
+  "data-mode": ".rv-actions",
   hidden: ".rv-row,.rv-aside,.rtd-card,.rtd-more",
   tabindex: ".rv-chip,.rv-row > summary",
   "aria-pressed": ".rv-chip",
@@ -295,13 +296,15 @@ class View {
     }
     this.settle();
     this.hold();
-    if (!focused || (this.focused() === focused && !focused.matches(":disabled"))) return;
+    if (!focused || (this.focused() === focused && !focused.matches(":disabled") && focused.checkVisibility())) return;
     // To the same element, or to what stands in its place now.
     const left = place >= 0 && view?.isConnected ? shownRows(view) : [];
     const item = left[Math.min(place, left.length - 1)];
     const others = [...(around?.querySelectorAll(FOCUSABLE) ?? [])];
-    const next = others.find((each) => !each.matches(":disabled"));
-    const stays = focused.isConnected && !focused.matches(":disabled");
+    const isFree = (/** @type {Element} */ each) => each.checkVisibility() && !each.matches(":disabled");
+    // A question comes in the place of the button that asks it, and that one back.
+    const next = others.find((each) => isFree(each) && each.matches(".rv-asks")) ?? others.find(isFree);
+    const stays = focused.isConnected && isFree(focused);
     asHtml(stays ? focused : (item ?? next ?? this.root)).focus({ preventScroll: true });
   }
 

@@ -145,7 +145,7 @@ class Stream:
             lack = of.lack if of else ""
             if of and lack:
                 of.see()
-            look = replace(of.look if of else self._unknown, phase=phase)
+            look = replace(of.look if of else self._unknown, phase=phase, is_away=False)
             if phase != "stopped":
                 look = replace(look, trouble="" if error is None else lack or describe_error(error))
                 self._away_at = None
@@ -235,7 +235,7 @@ class Stream:
             self._away_at = self._away_at or self._client.api_time
             looks = [(k, of.look) for k, of in self.followed.items()] or [("", self._unknown)]
             for each, look in looks:
-                self._tell(each, replace(look, trouble=f"retrying: {away}"))
+                self._tell(each, replace(look, trouble=f"retrying: {away}", is_away=True))
         self.has_looked.set()
         return changed
 
@@ -272,7 +272,7 @@ class Stream:
         notes = followed.list_notes(gone) if changed or gone else look.notes
         look = replace(look, notes=notes, phase=followed.phase, trouble=followed.why)
         if look.phase != "failed":
-            look = replace(look, trouble="", seen_at=self._client.api_time)
+            look = replace(look, trouble="", is_away=False, seen_at=self._client.api_time)
         self._tell(workflow_id, look)
         return changed
 
@@ -305,7 +305,7 @@ class Stream:
     def sum_line(self) -> RunStatus:
         """How far the runs of all workflows are that go on."""
         looks = [each.look for each in [*self.followed.values()]]
-        away = next((each.line for each in looks if each.trouble and each.phase != "failed"), None)
+        away = next((each.line for each in looks if each.is_away), None)
         going, past = (
             pl.concat([RUNS.empty(), *(getattr(each, name) for each in looks)])
             for name in ("going", "runs")
