@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import json
 import math
@@ -228,6 +229,7 @@ class View(Guided, called="view"):
                 view._change(workflow_id, look=look)
 
         weakref.finalize(self, stream.stop)
+        _views.add(self)
         stream.start(show)
 
     def _new_state(self, workflow_id: str) -> ViewState:
@@ -636,3 +638,17 @@ def count_done(view: View) -> tuple[int, int]:
 def say_line(view: View) -> str:
     """How far the runs are, of several workflows that of the open one."""
     return str(view.state.look.line)
+
+
+_views: weakref.WeakSet[View] = weakref.WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    """End all threads before the kernel closes its sockets: what registers last is called first."""
+    for each in [*_views]:
+        each._stream.stop()
+        if each._page is not None:
+            each._page.end()
+    for each in [*_views]:
+        each._stream.join(1.0)
