@@ -23,11 +23,15 @@ _OWN = 5  # from so many results on, a run's own pace counts as much as so many 
 
 
 class RunStatus(NamedTuple):
-    """A line about runs: its main part and the rest; ``title`` has what is too long for it."""
+    """A line about runs: its main part and the rest; ``title`` has what is too long for it.
+
+    ``seconds`` that a run has been running; a live page counts on from there.
+    """
 
     strong: str = ""
     rest: str = ""
     title: str = ""
+    seconds: float | None = None
 
     def __str__(self) -> str:
         return f"{self.strong}{self.rest}"
@@ -100,7 +104,7 @@ def say_going(
         seconds = max((now - since).total_seconds(), 0)
         # In steps of five, so that it does not always change.
         so_far = say_duration(max(5 * (seconds // 5), 1) if seconds < SECONDS else seconds)
-        return RunStatus(f"running for {so_far}", f", {about}" * (past is not None))
+        return RunStatus(f"running for {so_far}", f", {about}" * (past is not None), "", seconds)
     since = f" since {say_hour(run['created_at'], now)}" if run["created_at"] else ""
     if run["status"] == "pending":
         return RunStatus(f"being prepared{since}")

@@ -230,8 +230,8 @@ class Head:
 
     ``context`` is in small print: the workflow, the code, the number of evals. ``brief`` takes its
     place in a line of text. ``going`` says how far runs are (``status`` in a word, ``far`` their
-    share), ``judged`` which runs judged, ``seen`` when that was. The badge is a judgement in two
-    words.
+    share, ``seconds`` since one began), ``judged`` which runs judged, ``seen`` when that was. The
+    badge is a judgement in two words.
     """
 
     heading: Heading
@@ -243,6 +243,7 @@ class Head:
     judged: Line = ()
     seen: str = ""
     status: Literal["", "waiting", "running"] = ""
+    seconds: float | None = None
     far: float = 0.0
 
     @property

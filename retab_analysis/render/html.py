@@ -463,7 +463,8 @@ def write_heading(heading: Heading) -> Html:
 def write_now(head: Head, seen: str = "") -> Html:
     """How far the runs are, which ones judged, and when that was seen."""
     pulse = tag("i", class_=f"rv-pulse rv-{head.status}") if head.status else None
-    said = tag("span", pulse, write_html_line(head.going), class_="rv-said")
+    since = None if head.seconds is None else round(head.seconds)
+    said = tag("span", pulse, write_html_line(head.going), class_="rv-said", data_for=since)
     between = " · " if head.going and head.judged else None
     judged = tag("span", between, write_html_line(head.judged), class_="rv-judged")
     at = tag("span", seen, class_="rv-seen") if seen else None

@@ -39,7 +39,9 @@ from retab_analysis.widgets.state import Phase, ViewState, WorkflowLook
 from retab_analysis.widgets.watched_runs import WatchedRuns
 
 # While nothing changes, each pause is longer than the one before, up to so many intervals.
-_SLOWER, _SLOWEST = 1.3, 5.0
+_SLOWER, _SLOWEST = 1.3, 4.0
+# Seconds without a look after which a page says that the API is silent.
+_SILENCE = 10.0
 # Seconds between two rounds, whatever interval is asked for: a Jupyter server drops messages for
 # good if a kernel sends too many.
 _LEAST_GAP = 0.1
@@ -182,7 +184,10 @@ class Stream:
             return RunStatus()
         known = pl.concat([each.look.runs for each in self.followed.values()])
         past = None if look.comparison is None else known
-        return say_going(runs.filter(~pl.col("is_terminal")), now, past, self._queue)
+        line = say_going(runs.filter(~pl.col("is_terminal")), now, past, self._queue)
+        # Rarer looks are no silence.
+        is_rare = self._interval * _SLOWEST >= _SILENCE
+        return line._replace(seconds=None) if is_rare else line
 
     def _read_queue(self) -> pl.DataFrame | None:
         """What a watched run waits for; None if none waits, or the API does not tell."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,22 @@ def test_the_question_of_a_billed_run_is_whole(page: Page, screenshots: Path) ->
         page.locator(".rv-question").click(click_count=2)
         assert not api.started
         view.close()
+
+
+def test_time_goes_on_and_silence_is_told_after_ten_seconds(page: Page) -> None:
+    page.clock.install()
+    with LetteredApi(alike(9, "P" * 20)) as api:
+        api.run("PP" + "U" * 7, id="r9")
+        view = ra.watch("r9", client=api.client)
+        until(lambda: view.comparison is not None)
+        shown = Driven(page, view)
+        view.stop()
+        said = page.locator(".rv-said")
+        said.evaluate("(each) => (each.dataset.for = 20)")
+        page.clock.run_for(5_000)
+        expect(said).to_have_text(re.compile(r"^running for 2[45] s, about"))
+        page.clock.run_for(8_000)
+        expect(said).to_have_text(re.compile(r"^running for 3[23] s \u00b7 no answer for 1[23] s$"))
+        api.client.close()
+        view.close()
+        shown.pump()
