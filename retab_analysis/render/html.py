@@ -189,8 +189,8 @@ class PageWriter:
             for said, it in self.shown.copies
         )
         export = button("Export CSV", None, class_="rv-button rv-export")
-        more = export, *copies, SPACE, write_close("Close")
-        yield write_mode("more", *more, label="More", hidden=off)
+        more = export, *copies
+        yield write_mode("more", *more, done="Close", label="More", hidden=off)
         how = {"aria_label": "More: export, copy", "class_": "rv-plain-button rv-dots"}
         dots = button("⋯", None, data_go="more", **how)
         compared, refresh, action = self.controls()
@@ -253,7 +253,9 @@ class PageWriter:
         words = (
             tag("span", write_html_line(card.title)),
             " ",
-            tag("span", write_html_line(aside), class_="rtd-quiet") if aside else None,
+            tag("span", write_html_line(aside), class_="rv-news" if card.now else "rtd-quiet")
+            if aside
+            else None,
         )
         role = {"role": "heading", "aria_level": self.level + 1}
         head = self.put(f"card:{self._cards}", "div", *words, class_="rtd-title", **role)
@@ -318,7 +320,8 @@ class PageWriter:
         now, mark = None, None
         if self.shown.runs and "now" in self.shown.runs[-1].marks:
             # Apart, because they change while all else stays.
-            said = tag("small", write_html_line(each.mark), class_="rv-mark") if each.mark else None
+            line, other = write_html_line(each.mark), each.now or None
+            said = tag("small", line, class_="rv-mark", data_now=other) if each.mark else None
             mark = self.put(f"mark:{key}", "span", said, class_="rv-marks")
             if not any(column.told for column in columns):
                 now = self.put(f"at:{key}", "b", write_now_cell(each))
@@ -408,14 +411,13 @@ def button(words: object, event: str | None, value: str | None = None, **more: o
     return tag("button", words, **{**given, **more})
 
 
-def write_mode(name: str, *parts: object, label: str | None = None, hidden: bool = False) -> Html:
-    """A mode of the control line: it fills the line."""
+def write_mode(
+    name: str, *parts: object, done: str = "", label: str | None = None, hidden: bool = False
+) -> Html:
+    """A mode of the control line, which fills it; a button with the words ``done`` leaves it."""
     about = {"class_": "rv-mode", "data_is": name, "data_key": name, "aria_label": label}
-    return tag("div", *parts, **about, role=label and "group", hidden=hidden)
-
-
-def write_close(words: str) -> Html:
-    return button(words, None, data_go="", class_="rv-button rv-close")
+    leave = (SPACE, button(done, None, data_go="", class_="rv-button rv-close")) if done else ()
+    return tag("div", *parts, *leave, **about, role=label and "group", hidden=hidden)
 
 
 SPACE = tag("span", class_="rv-space")

@@ -25,7 +25,6 @@ from retab_analysis.render.html import (
     PageWriter,
     button,
     start_script,
-    write_close,
     write_heading,
     write_mode,
     write_now,
@@ -129,7 +128,7 @@ class _LiveWriter(PageWriter):
         tint: int | None,
     ) -> Html:
         letters = each.letters if now is None else each.letters[:-1]
-        known = replace(each, letters=letters, mark=(), progress="")
+        known = replace(each, letters=letters, mark=(), now="", progress="")
         write = partial(super().write_row, each, columns, now, mark, tint)
         return self._keep(f"row:{each.key}", (known, columns, self.shown.runs, tint), write)
 
@@ -212,17 +211,14 @@ class _LiveWriter(PageWriter):
             options = (tag("option", it, value=k, selected=k == chosen) for k, it in known.items())
             how = {"data_event": event, "data_key": event, "class_": "rv-field", "disabled": off}
             made.append(tag("label", tag("span", label), " ", tag("select", *options, **how)))
-        return write_mode("sides", *made, SPACE, write_close("Done"), label="What is compared")
+        return write_mode("sides", *made, done="Done", label="What is compared")
 
     def controls(self) -> tuple[Html | None, Html | None, Html | None]:
         state, look, off = self.facts.state, self.facts.look, self._is_off
         runs, going = look.reruns, look.going.height
-        plain: Any = {
-            "class_": "rv-plain-button rv-refresh",
-            "aria_label": "Refresh",
-            "disabled": off,
-        }
-        refresh = button(join("\u21bb", tag("span", " Refresh")), "refresh", **plain)
+        plain: Any = {"class_": "rv-plain-button rv-refresh", "aria_label": "Refresh"}
+        words = join("\u21bb", tag("span", " Refresh"))
+        refresh = button(words, "refresh", disabled=off, **plain)
         act: Any = partial(button, event="ask", disabled=off, **_ASKS)
         action = None
         if state.job:
