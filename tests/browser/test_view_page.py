@@ -107,7 +107,7 @@ def test_counts_and_search_filter(page: Page, opened: Opener, screenshots: Path)
 def test_a_flag_stands_where_the_edit_was_and_a_cell_says_what_it_was(
     page: Page, opened: Opener
 ) -> None:
-    opened("wf_invoices")
+    opened("wf_invoices", width=1400)
     table = page.locator(".rv-table").first
     expect(table.locator(".rv-flag:visible")).to_have_count(1)
     cell = table.locator(".rv-m i").first
