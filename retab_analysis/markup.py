@@ -40,6 +40,8 @@ _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # Invisible between two letters: it joins them, keeps them apart, or says where a line may break.
 _LETTER = "[^\\s\u00ad\u200c\u200d]"
 _JOINER = re.compile(f"(?<={_LETTER})([\u00ad\u200c\u200d])(?={_LETTER})")
+# Besides line ends: what sets the direction of what is next to it, and where a line may break.
+_KEPT = "\n\t\u200b\u200e\u200f"
 # Elements without content and without an end.
 _VOID = frozenset({"base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"})
 
@@ -188,7 +190,7 @@ def count_noun(number: int, noun: str) -> str:
 def without_controls(value: str) -> str:
     """Without characters that steer a terminal or that HTML forbids; line ends and tabs stay.
 
-    So does a joiner between two letters, which Persian, Hindi and emoji of several people need.
+    So do marks of direction, and a joiner between two letters, which Persian, Hindi and emoji need.
     """
     # Nearly every text has none; this saves the look at each character.
     if value.isascii() and value.isprintable():
@@ -196,7 +198,7 @@ def without_controls(value: str) -> str:
     pieces = _JOINER.split(show_turning(value))  # every second one is a joiner
     return "".join(
         each
-        if at % 2 or each.isprintable() or each in "\n\t" or (each.isspace() and each > "\x7f")
+        if at % 2 or each.isprintable() or each in _KEPT or (each.isspace() and each > "\x7f")
         else "\ufffd"  # a control character or half a surrogate pair, no space of another script
         for at, piece in enumerate(pieces)
         for each in piece

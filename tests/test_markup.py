@@ -106,6 +106,7 @@ def test_a_joiner_between_letters_stays(text: str) -> None:
     assert markup.one_line(text) == text
     assert markup.one_line(f"\u200d{text} \u200c") == f"\ufffd{text} \ufffd"
     assert markup.one_line("a\u200d\u200db") == "a\ufffd\ufffdb"
+    assert markup.one_line(kept := "\u200eab 12\u200f c\u200bd") == kept
 
 
 def test_a_line_has_nothing_that_a_terminal_acts_upon() -> None:

@@ -116,7 +116,10 @@ def add_marks(
     due, found = {key for key, each in again.items() if each == "not_yet"}, dict[str, Row]()
 
     def mark(row: Row) -> Row | None:
-        line = marks[row.key].line if row.key in marks else ()
+        made = marks.get(row.key)
+        line = () if made is None else made.line
+        if made is not None and not made.is_same:
+            row = replace(row, now="good" if made.outcome == "passes" else "bad")
         row = replace(row, mark=line, progress=again.get(row.key, ""))
         if row.key in news:
             its = {"sign": "?", "word": "fails in this run", "brief": line}

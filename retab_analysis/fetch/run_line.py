@@ -19,14 +19,19 @@ WAITING = ("pending", "queued")
 """The statuses of a run that has not begun."""
 
 _PACED_BY = 3  # runs of the whole workflow
+_OWN = 5  # from so many results on, a run's own pace counts as much as so many of its results say
 
 
 class RunStatus(NamedTuple):
-    """A line about runs: its main part and the rest; ``title`` has what is too long for it."""
+    """A line about runs: its main part and the rest; ``title`` has what is too long for it.
+
+    ``seconds`` that a run has been running; a live page counts on from there.
+    """
 
     strong: str = ""
     rest: str = ""
     title: str = ""
+    seconds: float | None = None
 
     def __str__(self) -> str:
         return f"{self.strong}{self.rest}"
@@ -84,7 +89,7 @@ def say_going(
 
     ``queue`` are the runs of all workflows that have not ended.
     """
-    left = _add(_find_left(each, past) for each in runs.iter_slices(1))
+    left = _add(_find_left(each, past, now) for each in runs.iter_slices(1))
     ended, total = count_ended(runs)
     if runs.height > 1:
         waiting = runs.filter(pl.col("status").is_in(WAITING))["total_evals"].sum()
@@ -99,12 +104,12 @@ def say_going(
         seconds = max((now - since).total_seconds(), 0)
         # In steps of five, so that it does not always change.
         so_far = say_duration(max(5 * (seconds // 5), 1) if seconds < SECONDS else seconds)
-        return RunStatus(f"running for {so_far}", f", {about}" * (past is not None))
+        return RunStatus(f"running for {so_far}", f", {about}" * (past is not None), "", seconds)
     since = f" since {say_hour(run['created_at'], now)}" if run["created_at"] else ""
     if run["status"] == "pending":
         return RunStatus(f"being prepared{since}")
     before = None if queue is None else _list_before(queue, run)
-    return _say_queued(since, before, left, past)
+    return _say_queued(since, before, left, past, now)
 
 
 def _list_before(queue: pl.DataFrame, run: dict[str, Any]) -> pl.DataFrame:
@@ -113,7 +118,11 @@ def _list_before(queue: pl.DataFrame, run: dict[str, Any]) -> pl.DataFrame:
 
 
 def _say_queued(
-    since: str, before: pl.DataFrame | None, left: Seconds | None, past: pl.DataFrame | None
+    since: str,
+    before: pl.DataFrame | None,
+    left: Seconds | None,
+    past: pl.DataFrame | None,
+    now: datetime,
 ) -> RunStatus:
     if before is None or before.is_empty():
         return RunStatus("queued", f"{since}{f' · it takes about {left}' * bool(left)}")
@@ -121,17 +130,26 @@ def _say_queued(
     if running > 1:  # then it is no queue of one after the other
         return RunStatus("queued", f"{since}; {running} runs go on")
     strong = f"queued behind {before.height} run{'s' * (before.height > 1)}"
-    starts = _add(_find_left(each, past, _PACED_BY) for each in before.iter_slices(1))
+    starts = _add(_find_left(each, past, now, _PACED_BY) for each in before.iter_slices(1))
     about = f" · starts in about {starts}{f', then {left}' * bool(left)}" if starts else ""
     return RunStatus(strong, f",{since}{about}")
 
 
-def _find_left(run: pl.DataFrame, past: pl.DataFrame | None, least: int = 1) -> Seconds | None:
-    """How long a run still lasts, if at least so many whole runs of its workflow are known."""
+def _find_left(
+    run: pl.DataFrame, past: pl.DataFrame | None, now: datetime, least: int = 1
+) -> Seconds | None:
+    """How long a run still lasts, if at least so many whole runs of its workflow are known.
+
+    From five results on, its own pace counts as well: the more, the more results there are.
+    """
     if past is None:
         return None
     pace = find_pace(past.join(run, on="workflow_id", how="semi"), least)
-    ended, total = count_ended(run)
+    (ended, total), began = count_ended(run), run["started_at"][0]
+    if began is not None and ended >= _OWN:
+        own, weight = (now - began).total_seconds() / ended, ended / (ended + _OWN)
+        pace = pace or Seconds(own, own)
+        pace = Seconds(*(weight * own + (1 - weight) * each for each in pace))
     return None if pace is None else pace.times(total - ended)
 
 

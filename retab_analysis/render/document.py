@@ -127,7 +127,8 @@ class Row:
     row that has an ``inside``. ``kind`` is the key of its count, ``progress`` that of its count
     while runs go on. ``group`` is the key of the columns' edits, ``group_name`` its name. ``text``
     is searched beside what is shown. ``letters`` has one for each run of the document, ``tint`` the
-    place of the run that judged it. ``mark`` stands under *got*.
+    place of the run that judged it. ``mark`` stands under *got*; if it is another
+    result, ``now`` says whether a good one.
     """
 
     key: str
@@ -143,6 +144,7 @@ class Row:
     letters: str = ""
     tint: int | None = None
     mark: Line = ()
+    now: Literal["", "good", "bad"] = ""
     progress: str = ""
     inside: Callable[[], Inside | None] | None = field(default=None, compare=False)
 
@@ -230,8 +232,8 @@ class Head:
 
     ``context`` is in small print: the workflow, the code, the number of evals. ``brief`` takes its
     place in a line of text. ``going`` says how far runs are (``status`` in a word, ``far`` their
-    share), ``judged`` which runs judged, ``seen`` when that was. The badge is a judgement in two
-    words.
+    share, ``seconds`` since one began), ``judged`` which runs judged, ``seen`` when that was. The
+    badge is a judgement in two words.
     """
 
     heading: Heading
@@ -243,6 +245,7 @@ class Head:
     judged: Line = ()
     seen: str = ""
     status: Literal["", "waiting", "running"] = ""
+    seconds: float | None = None
     far: float = 0.0
 
     @property

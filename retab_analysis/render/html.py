@@ -76,6 +76,7 @@ ROOT = "rv rtd mathjax_ignore tex2jax_ignore"
 # How wide the columns of a plain table are.
 _WIDE = {"name": "minmax(0,3fr)", "trend": "minmax(0,2fr)", "figure": "minmax(92px,1fr)"}
 _FROM_RIGHT = "\u0590"  # the first letter of those that are written from right to left
+_SHORT = 9  # letters of a name that is not cut further
 _NAMED = ("was", "got", "before", "now")
 _LOOKS = {"strong": "b", "removed": "del", "added": "ins", "code": "code"}
 
@@ -135,7 +136,7 @@ class PageWriter:
         yield from self.head() if self.is_open is None else [self.write_item()]
         if self.is_open is False:
             return
-        yield self.put("actions", "div", self.actions(), class_="rv-actions")
+        yield self.put("actions", "div", *self.modes(), class_="rv-actions")
         if self.shown.name:
             yield self.put("chips", "div", self._counts(), class_="rv-chips")
         yield tag("div", class_="rv-found")
@@ -151,7 +152,7 @@ class PageWriter:
         yield self.put("top", "div", context, " ", _write_badge(head), class_="rtd-top")
         role = {"role": "heading", "aria_level": self.level, "class_": "rv-head"}
         yield self.put("line", "div", write_heading(head.heading), **role)
-        yield self.put("now", "div", write_now(head.line, head.status, head.seen))
+        yield self.put("now", "div", write_now(head, head.seen))
         if self.shown.name:
             yield self.put("bar", "div", _write_bar(self.shown.counts))
             yield self.put("far", "div", _write_far(head.far))
@@ -171,16 +172,34 @@ class PageWriter:
         known = (
             self.put("bar", "div", _write_bar(self.shown.counts)),
             self.put("far", "div", _write_far(head.far)),
-            self.put("now", "div", write_now(head.line, head.status)),
+            self.put("now", "div", write_now(head)),
         )
         pill = self.put("pill", "div", _write_badge(head), class_="rv-pill")
         return tag("div", tag("div", *about), tag("div", *known), pill, class_="rv-item")
 
-    def actions(self) -> Html | None:
-        """What stands above the counts: without a kernel what the script shows there."""
-        how = {"type": "button", "class_": "rv-button rv-push", "hidden": True}
-        copies = (tag("button", said, **how, data_copy=it) for said, it in self.shown.copies)
-        return markup.join(*copies)
+    # The control line: one mode of it is shown
+
+    def modes(self) -> Iterator[Html]:
+        """Without a kernel the script shows them."""
+        off = not self.is_live
+        if not self.is_live and not any(each.inside for each in list_rows(self.shown.parts)):
+            return
+        copies = (
+            button(said, None, data_copy=it, class_="rv-button rv-copies")
+            for said, it in self.shown.copies
+        )
+        export = button("Export CSV", None, class_="rv-button rv-export")
+        more = export, *copies
+        yield write_mode("more", *more, done="Close", label="More", hidden=off)
+        how = {"aria_label": "More: export, copy", "class_": "rv-plain-button rv-dots"}
+        dots = button("⋯", None, data_go="more", **how)
+        compared, refresh, action = self.controls()
+        rest = compared, _SEARCH, SPACE, refresh, dots, action
+        yield write_mode("rest", *rest, hidden=off)
+
+    def controls(self) -> tuple[Html | None, Html | None, Html | None]:
+        """What is compared, *Refresh*, and the one action: each needs a kernel."""
+        return None, None, None
 
     def _counts(self) -> Html | None:
         counts, progress = self.shown.counts, self.shown.progress
@@ -234,7 +253,9 @@ class PageWriter:
         words = (
             tag("span", write_html_line(card.title)),
             " ",
-            tag("span", write_html_line(aside), class_="rtd-quiet") if aside else None,
+            tag("span", write_html_line(aside), class_="rv-news" if card.now else "rtd-quiet")
+            if aside
+            else None,
         )
         role = {"role": "heading", "aria_level": self.level + 1}
         head = self.put(f"card:{self._cards}", "div", *words, class_="rtd-title", **role)
@@ -299,7 +320,8 @@ class PageWriter:
         now, mark = None, None
         if self.shown.runs and "now" in self.shown.runs[-1].marks:
             # Apart, because they change while all else stays.
-            said = tag("small", write_html_line(each.mark), class_="rv-mark") if each.mark else None
+            line, other = write_html_line(each.mark), each.now or None
+            said = tag("small", line, class_="rv-mark", data_now=other) if each.mark else None
             mark = self.put(f"mark:{key}", "span", said, class_="rv-marks")
             if not any(column.told for column in columns):
                 now = self.put(f"at:{key}", "b", write_now_cell(each))
@@ -384,9 +406,35 @@ class PageWriter:
         return None
 
 
+def button(words: object, event: str | None, value: str | None = None, **more: object) -> Html:
+    given = {"type": "button", "data_event": event, "data_value": value, "class_": "rv-button"}
+    return tag("button", words, **{**given, **more})
+
+
+def write_mode(
+    name: str, *parts: object, done: str = "", label: str | None = None, hidden: bool = False
+) -> Html:
+    """A mode of the control line, which fills it; a button with the words ``done`` leaves it."""
+    about = {"class_": "rv-mode", "data_is": name, "data_key": name, "aria_label": label}
+    leave = (SPACE, button(done, None, data_go="", class_="rv-button rv-close")) if done else ()
+    return tag("div", *parts, *leave, **about, role=label and "group", hidden=hidden)
+
+
+SPACE = tag("span", class_="rv-space")
+_ABOUT_SEARCH = {"placeholder": "Search evals", "aria_label": "Search evals"}
+_SEARCH = tag("input", type="search", class_="rv-field rv-search", **_ABOUT_SEARCH)
+
+
 def _write_context(head: Head) -> Html:
-    about = (tag("span", _name(each.text), title=each.title) for each in head.context)
-    return markup.join(*about, by=" · ")
+    """The workflow, its code, the number of evals: in a narrow page each shortens by itself."""
+    is_long = bool(head.context) and measure(head.context[0].text) > _SHORT
+    names = ["rv-flow" if is_long else None, None, "rv-size"][: len(head.context)]
+    return markup.join(
+        *(
+            tag("span", " · " * (at > 0), _name(each.text), title=each.title, class_=css)
+            for at, (each, css) in enumerate(zip(head.context, names, strict=True))
+        )
+    )
 
 
 def _write_badge(head: Head) -> Html | None:
@@ -414,12 +462,15 @@ def write_heading(heading: Heading) -> Html:
     return tag("span", *said, class_="rv-fit", style=f"--letters:{measure(str(heading))}")
 
 
-def write_now(line: Line, status: str = "", seen: str = "") -> Html:
-    """How far the runs are, and when that was seen."""
-    pulse = tag("i", class_=f"rv-pulse rv-{status}") if status else None
-    said = tag("span", pulse, write_html_line(line), class_="rv-said")
+def write_now(head: Head, seen: str = "") -> Html:
+    """How far the runs are, which ones judged, and when that was seen."""
+    pulse = tag("i", class_=f"rv-pulse rv-{head.status}") if head.status else None
+    since = None if head.seconds is None else round(head.seconds)
+    said = tag("span", pulse, write_html_line(head.going), class_="rv-said", data_for=since)
+    between = " · " if head.going and head.judged else None
+    judged = tag("span", between, write_html_line(head.judged), class_="rv-judged")
     at = tag("span", seen, class_="rv-seen") if seen else None
-    return tag("div", said, " ", at, class_="rv-now")
+    return tag("div", said, judged, " ", at, class_="rv-now")
 
 
 def _write_far(far: float) -> Html:

@@ -9,10 +9,10 @@ from itertools import pairwise
 from retab_analysis.markup import Html, join, tag
 from retab_analysis.render.document import LETTERS, Row, TableColumn
 
-SLIM = 16
+SLIM, LEAST = 16, 10
 """So many columns, the newest, a page shows where it has little room."""
 
-_STEP = 12  # pixels of a column
+_STEP = 10  # pixels of a column in a narrow page; others have more room
 _LETTER = 6.2  # pixels of a letter above the columns
 
 
@@ -71,11 +71,9 @@ def write_matrix_heads(columns: Sequence[TableColumn], group: str) -> Html | Non
     """Above the columns: versions, the first day, the checked run, and flags where edits were."""
     if not columns:
         return None
-    if len(columns) <= SLIM:
-        return tag("span", *_write_over(columns, group), class_="rv-m")
-    looks = ("rv-wide", columns), ("rv-slim", columns[-SLIM:])
-    both = (tag("span", *_write_over(its, group), class_=css) for css, its in looks)
-    return tag("span", *both, class_="rv-m")
+    looks = ("rv-wide", len(columns)), ("rv-slim", SLIM), ("rv-ten", LEAST)
+    each = (tag("span", *_write_over(columns[-n:], group), class_=css) for css, n in looks)
+    return tag("span", *each, class_="rv-m")
 
 
 def _write_over(columns: Sequence[TableColumn], group: str) -> Iterator[Html]:

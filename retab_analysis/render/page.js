@@ -10,10 +10,6 @@ const STATES = {
   p: "passed", f: "failed", b: "blocked", e: "error", c: "cancelled", r: "running",
   n: "not yet", o: "not run",
 };
-const FIELD =
-  '<input type="search" class="rv-field rv-search" placeholder="Search evals" aria-label="Search evals">' +
-  '<button type="button" class="rv-button rv-export">Export CSV</button>';
-
 /** @param {string} css @param {ParentNode} at @returns {any[]} */
 const all = (css, at) => [...at.querySelectorAll(css)];
 /** @param {Element} element @returns {any} */
@@ -131,14 +127,24 @@ async function copy(text, near) {
   }
 }
 
+/** Fill the control line with the mode that a button names; back again, the focus is on that button. @param {any} button */
+function turn(button) {
+  const line = button.closest(".rv-actions"), { mode } = line.dataset, to = button.dataset.go;
+  if (to) line.dataset.mode = to;
+  else delete line.dataset.mode;
+  line.querySelector(to ? `[data-is="${to}"] > :is(button, label > select), [data-is="${to}"] select` : `[data-go="${mode}"]`)?.focus();
+}
+
 /** Do what a click is for in the page; false where it is for somebody else. @param {any} target */
 function answerClick(target) {
   const view = viewOf(target), chip = target.closest("button.rv-chip"), link = target.closest(".rv-link,[data-copy]");
+  const go = target.closest("button[data-go]");
   if (!view) return false;
   if (chip) {
     chip.setAttribute("aria-pressed", String(chip.getAttribute("aria-pressed") !== "true"));
     filter(view);
   } else if (target.closest(".rv-all")) clear(view);
+  else if (go) turn(go);
   else if (target.closest(".rv-export")) exportRows(view);
   else if (link) {
     const words = link.textContent;
@@ -196,10 +202,8 @@ function ready(view) {
     made.setAttribute("aria-pressed", "false");
     chip.replaceWith(made);
   }
-  const actions = view.querySelector(".rv-actions"), counts = view.querySelector(".rv-counts");
-  const isThere = !actions || actions.querySelector(".rv-search") || !view.querySelector("details.rv-row");
-  if (!isThere) actions.insertAdjacentHTML("afterbegin", FIELD);
-  for (const each of all(".rv-actions > [hidden]", view)) each.hidden = false;
+  const counts = view.querySelector(".rv-counts");
+  for (const each of all(".rv-mode", view)) each.hidden = false;
   counts?.setAttribute("role", "toolbar");
   counts?.setAttribute("aria-label", "Show only");
   setStop(view);

@@ -22,6 +22,7 @@
  */
 
 const PATIENCE = 1500; // milliseconds before the page says that the kernel does not answer
+const SILENCE = 10; // seconds without a look at the runs before the page says so
 const GONE = "The kernel has ended or was restarted: run the cell again.";
 const FOLD = "[data-event=fold-view]";
 const FOCUSABLE = "a[href],button,input,select,summary,[tabindex='0']";
@@ -31,6 +32,7 @@ const asHtml = (element) => element;
 /** Attributes that belong to whoever sits at the browser, once the element is there. @type {Pieces} */
 const OWNED = {
   open: "details",
+  "data-mode": ".rv-actions",
   hidden: ".rv-row,.rv-aside,.rtd-card,.rtd-more",
   tabindex: ".rv-chip,.rv-row > summary",
   "aria-pressed": ".rv-chip",
@@ -256,6 +258,8 @@ class View {
     root.addEventListener("change", (event) => this.onChange(event), options);
     root.addEventListener("toggle", (event) => this.onToggle(event), { capture: true, ...options });
     listen(root, options);
+    const ticks = setInterval(() => this.tick(), 1000);
+    stops.signal.addEventListener("abort", () => clearInterval(ticks));
     window.addEventListener("wheel", () => (this.held = null), { passive: true, ...options });
     const leave = () => setTimeout(() => this.late && this.mend(new Set(["root"])));
     for (const name of ["pointerleave", "focusout"]) root.addEventListener(name, leave, options);
@@ -295,14 +299,30 @@ class View {
     }
     this.settle();
     this.hold();
-    if (!focused || (this.focused() === focused && !focused.matches(":disabled"))) return;
+    if (!focused || (this.focused() === focused && !focused.matches(":disabled") && focused.checkVisibility())) return;
     // To the same element, or to what stands in its place now.
     const left = place >= 0 && view?.isConnected ? shownRows(view) : [];
     const item = left[Math.min(place, left.length - 1)];
     const others = [...(around?.querySelectorAll(FOCUSABLE) ?? [])];
-    const next = others.find((each) => !each.matches(":disabled"));
-    const stays = focused.isConnected && !focused.matches(":disabled");
+    const isFree = (/** @type {Element} */ each) => each.checkVisibility() && !each.matches(":disabled");
+    // A question comes in the place of the button that asks it, and that one back.
+    const next = others.find((each) => isFree(each) && each.matches(".rv-asks")) ?? others.find(isFree);
+    const stays = focused.isConnected && isFree(focused);
     asHtml(stays ? focused : (item ?? next ?? this.root)).focus({ preventScroll: true });
+  }
+
+  /** Between two looks at the runs the time goes on here; after ten seconds it says how long nothing came. */
+  tick() {
+    for (const said of all(".rv-said[data-for]", this.root)) {
+      if (said.told !== said.dataset.for) Object.assign(said, { told: said.dataset.for, at: Date.now() });
+      const silent = Math.round((Date.now() - said.at) / 1000), seconds = Number(said.told) + silent;
+      const so = said.querySelector("b");
+      if (seconds < 3600) so.textContent = `running for ${seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`}`;
+      if (silent < SILENCE) continue;
+      said.classList.add("rv-silent");
+      while (so.nextSibling) so.nextSibling.remove();
+      so.after(` \u00b7 no answer for ${silent} s`);
+    }
   }
 
   /** Scroll by what the headline has moved that was pressed last. Other news may come before its own. */
@@ -371,6 +391,7 @@ class View {
     this.say(GONE);
     for (const line of all(".rv-said", this.root)) {
       const at = /\d\d:\d\d/.exec(this.root.querySelector(".rv-seen")?.textContent ?? "");
+      line.removeAttribute("data-for");
       line.textContent = `the kernel has ended: run the cell again${at ? `; this is the state of ${at}` : ""}`;
     }
     for (const each of all("[data-event]", this.root)) each.disabled = true;

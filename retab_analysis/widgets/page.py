@@ -4,8 +4,8 @@
 such HTML. ``page.js`` of ``render`` does what needs no kernel. Nothing here knows of evals.
 
 An output has two parts. The first is the page, a widget. The second is HTML that stands for it
-where no script drives it; the page hides it. It is replaced now and then: a notebook that is
-saved, exported or reopened then shows the last state.
+where no script drives it; the page hides it. It is as large as the whole page, and is replaced when
+the verdict changes and at the end: a notebook that is saved, exported or reopened then shows that.
 """
 
 from __future__ import annotations
@@ -27,11 +27,9 @@ from retab_analysis.render.html import SCRIPT, STYLE
 
 # Seconds between two messages: a Jupyter server drops them for good if a kernel sends too many.
 _GAP = 0.1
-# Seconds between two replacements of what stands for a page: each is as large as the whole page.
-_PAUSE = 30.0
-# Seconds between the times that a page is sent that has not asked. Its question waits while a cell
-# runs, and until then it shows what may be saved.
-_UNASKED = (0.5, 1.0, 2.0, 4.0)
+# Seconds until a page is sent that has not asked. Its question waits while a cell runs, and until
+# then it shows what may be saved.
+_UNASKED = 1.0
 _NOTHING = {"text/html": "", "text/plain": ""}
 _HERE = Path(__file__).parent
 
@@ -90,9 +88,9 @@ class HtmlPage:
         self._timer: threading.Timer | None = None
         self._asked = threading.Event()
         self._on_event, self._make_still = on_event, make_still
-        # The displays of the page and of its stand-in; the stand-in, and since when it stands.
+        # The displays of the page and of its stand-in, and what that is.
         self._outputs: list[tuple[Any, Any]] = []
-        self._kept, self._kept_at = _NOTHING, -_PAUSE
+        self._kept, self._has_ended = _NOTHING, False
         self.token = uuid.uuid4().hex
         self.widget = PageWidget(make_saved, label="Eval runs", busy=BUSY, token=self.token)
         self.widget.on_msg(self._answer)
@@ -104,7 +102,7 @@ class HtmlPage:
 
     @property
     def is_closed(self) -> bool:
-        return self.widget.comm is None
+        return self._has_ended or self.widget.comm is None
 
     def display(self) -> None:
         """Show it in the output of the cell that runs."""
@@ -113,7 +111,7 @@ class HtmlPage:
         # Untyped in some versions of IPython.
         show: Any = display.display
         bundle, about = self.mime_bundle()
-        self._kept, self._kept_at = self._make_still(self.token), time.monotonic()
+        self._kept = self._make_still(self.token)
         live = show({**bundle, **_NOTHING}, raw=True, metadata=about, display_id=True)
         self._outputs.append((live, show(self._kept, raw=True, display_id=True)))
         run = contextvars.copy_context().run
@@ -122,7 +120,7 @@ class HtmlPage:
     def show(self, pieces: Mapping[str, str], *, now: bool = False) -> None:
         """Show other HTML: at once, or a tenth of a second after the last; the newest is shown.
 
-        The HTML that stands for the page changes ``now``, or each half minute.
+        The HTML that stands for the page changes only ``now``.
         """
         with self._lock:
             self._shown = dict(pieces)
@@ -135,8 +133,8 @@ class HtmlPage:
                 self._timer = threading.Timer(rest, run, (self._send_late,))
                 self._timer.daemon = True
                 self._timer.start()
-        if now or time.monotonic() >= self._kept_at + _PAUSE:
-            self._keep(always=now)
+        if now:
+            self._keep(always=False)
 
     def flush(self) -> None:
         """Send all again from the running cell: programs that execute notebooks store that.
@@ -151,7 +149,6 @@ class HtmlPage:
 
     def _keep(self, *, always: bool) -> None:
         """Replace the HTML that stands for the page, if it has changed or ``always``."""
-        self._kept_at = time.monotonic()
         still = self._make_still(self.token) if self._outputs else self._kept
         if always or still != self._kept:
             self._kept = still
@@ -164,15 +161,20 @@ class HtmlPage:
             live.update(_NOTHING, raw=True)
         self._keep(always=True)
         with self._lock:
-            self._outputs = []
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = None
             if not self.is_closed:
                 # A widget leaves its layout behind.
                 self.widget.layout.close()
                 self.widget.close()
-                self._asked.set()
+            self.end()
+
+    def end(self) -> None:
+        """Send nothing any more: the kernel ends."""
+        with self._lock:
+            self._outputs, self._has_ended = [], True
+            self._asked.set()
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = None
 
     def _send_late(self) -> None:
         with self._lock:
@@ -191,9 +193,7 @@ class HtmlPage:
             self.widget.send({"patch": patch, "gone": gone, "revision": self._revision})
 
     def _send_unasked(self) -> None:
-        for pause in _UNASKED:
-            if self._asked.wait(pause):
-                return
+        if not self._asked.wait(_UNASKED):
             self._send_all()
 
     def _send_all(self) -> None:

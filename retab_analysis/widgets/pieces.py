@@ -19,11 +19,14 @@ from retab_analysis.render.document import Count, Head, Row, TableColumn
 from retab_analysis.render.html import (
     ROOT,
     RUN_AGAIN,
+    SPACE,
     STAND_IN,
     STYLE,
     PageWriter,
+    button,
     start_script,
     write_heading,
+    write_mode,
     write_now,
 )
 from retab_analysis.widgets.state import COMPARING, WATCHED
@@ -78,12 +81,7 @@ def _write_several(several: Head | None) -> Iterator[Html]:
         return
     role = {"role": "heading", "aria_level": 1, "class_": "rv-head"}
     yield tag("div", write_heading(several.heading), **role)
-    yield write_now(several.line, "running" if several.line else "", several.seen)
-
-
-def button(words: object, event: str | None, value: str | None = None, **more: object) -> Html:
-    given = {"type": "button", "data_event": event, "data_value": value, "class_": "rv-button"}
-    return tag("button", words, **{**given, **more})
+    yield write_now(several, several.seen)
 
 
 class _LiveWriter(PageWriter):
@@ -130,7 +128,7 @@ class _LiveWriter(PageWriter):
         tint: int | None,
     ) -> Html:
         letters = each.letters if now is None else each.letters[:-1]
-        known = replace(each, letters=letters, mark=(), progress="")
+        known = replace(each, letters=letters, mark=(), now="", progress="")
         write = partial(super().write_row, each, columns, now, mark, tint)
         return self._keep(f"row:{each.key}", (known, columns, self.shown.runs, tint), write)
 
@@ -174,67 +172,98 @@ class _LiveWriter(PageWriter):
                 inner = tag("p", "Asking for the document …", class_="rtd-quiet")
         return self.put(f"doc:{key}", "div", inner, class_="rv-document")
 
-    def actions(self) -> Html | None:
-        facts, state, look = self.facts, self.facts.state, self.facts.look
+    # The control line: one mode of it is shown
+
+    def modes(self) -> Iterator[Html]:
+        look = self.facts.look
         if look.comparison is None and look.checked.is_empty() and look.watched.is_empty():
+            yield write_mode("rest")  # it has its height already
+            return
+        if not self._is_first:
+            yield self._write_sides()
+        yield from self._ask()
+        yield from super().modes()
+
+    @property
+    def _is_first(self) -> bool:
+        return self.facts.judged is not None and self.facts.judged.facts.is_first
+
+    @property
+    def _is_off(self) -> bool:
+        """Whether nothing can be asked of the API now."""
+        return bool(self.facts.state.job) or self.facts.look.is_away
+
+    def _list_sides(self) -> Iterator[tuple[str, str, dict[str, str], str]]:
+        """The sides of a comparison, their choices in words, and what is chosen."""
+        facts, state = self.facts, self.facts.state
+        checked, against = {"": "as it is now"}, dict(_AGAINST)
+        if facts.look.is_watched:
+            checked[WATCHED] = f"the watched run{'s' * (facts.look.watched.height > 1)}"
+        yield "Checked", "candidate", checked, state.candidate or ""
+        yield "Against", "baseline", against, state.baseline
+
+    def _write_sides(self) -> Html:
+        off = self._is_off and self.facts.state.job != COMPARING
+        made = []
+        for label, event, usual, chosen in self._list_sides():
+            known = {**usual, **dict(self.facts.choices)}
+            known = known if chosen in known else {chosen: one_line(chosen, 40), **known}
+            options = (tag("option", it, value=k, selected=k == chosen) for k, it in known.items())
+            how = {"data_event": event, "data_key": event, "class_": "rv-field", "disabled": off}
+            made.append(tag("label", tag("span", label), " ", tag("select", *options, **how)))
+        return write_mode("sides", *made, done="Done", label="What is compared")
+
+    def controls(self) -> tuple[Html | None, Html | None, Html | None]:
+        state, look, off = self.facts.state, self.facts.look, self._is_off
+        runs, going = look.reruns, look.going.height
+        plain: Any = {"class_": "rv-plain-button rv-refresh", "aria_label": "Refresh"}
+        words = join("\u21bb", tag("span", " Refresh"))
+        refresh = button(words, "refresh", disabled=off, **plain)
+        act: Any = partial(button, event="ask", disabled=off, **_ASKS)
+        action = None
+        if state.job:
+            action = tag("span", state.job, class_="rtd-quiet rv-asks", data_key="job")
+        elif state.can_cancel and look.phase == "going" and going:
+            action = act(f"Cancel run{'s' * (going > 1)}", value="cancel")
+        elif runs and look.phase == "ended" and not look.is_going:
+            action = act(f"Settle ({count_noun(runs, 'run')}, billed)", value="settle")
+        return self._say_compared(), None if look.is_watched else refresh, action
+
+    def _say_compared(self) -> Html | None:
+        """The button that says what is compared, and opens the choices."""
+        if self._is_first:
             return None
-        own = [("", "as it is now")]
-        if look.is_watched:
-            own.append((WATCHED, f"the watched run{'s' * (look.watched.height > 1)}"))
-        usual = [(LAST_GOOD, "each eval's last good"), ("previous", "the code before")]
-        checked, against = ([*each, *facts.choices] for each in (own, usual))
-        words = {"placeholder": "Search evals", "aria_label": "Search evals"}
-        search = tag("input", type="search", class_="rv-field rv-search", **words)
-        off = state.job not in ("", COMPARING)
-        is_first = facts.judged is not None and facts.judged.facts.is_first
-        sides = (
-            ("Checked", "candidate", checked, state.candidate or "", off),
-            ("Against", "baseline", against, state.baseline, off),
-        )
-        return join(
-            *(_select(*each) for each in sides if not is_first),
-            search,
-            button("Export CSV", None, data_key="export", class_="rv-button rv-export"),
-            *(button(said, None, data_copy=it) for said, it in self.shown.copies),
-            None
-            if look.is_watched
-            else button("Refresh", "refresh", class_="rv-button rv-refresh", disabled=off),
-            tag("span", *self._ask(), class_="rv-ask", data_key="right"),
-        )
+        names = dict(self.facts.choices)
+        sides = self._list_sides()
+        checked, against = (({**names, **its}).get(it, one_line(it, 40)) for *_, its, it in sides)
+        said = checked[:1].upper() + checked[1:], tag("span", " against "), against, " \u25be"
+        how = {"class_": "rv-plain-button rv-sides", "title": f"{checked} against {against}"}
+        return button(join(*said), None, data_go="sides", disabled=self._is_off, **how)
 
     def _ask(self) -> Iterator[Html]:
-        """The right end: a question, a job, or an action on the runs.
-
-        *No* is the pressed button: it has its place, its width and the focus.
-        """
+        """A question; *No* lies where the action was that asks it."""
         state, look, runs = self.facts.state, self.facts.look, self.facts.look.reruns
-        going = look.going.height
-        if state.job:
-            yield tag("span", state.job, class_="rtd-quiet")
-        elif state.asking == "cancel" and going:
-            its = "this run" if going == 1 else f"{going} runs"
-            yield tag("span", f"End {its} for everybody? ", class_="rtd-quiet rv-question")
-            yield button("Yes, cancel", "cancel")
-            yield button("No", "ask", "", **_ASKS)
-        elif state.asking == "settle" and runs:
-            yield button(f"Start {count_noun(runs, 'run')}, billed", "settle")
-            yield button("No", "ask", "", **_ASKS)
-        elif state.can_cancel and look.phase == "going" and going:
-            yield button("Cancel run" if going == 1 else "Cancel runs", "ask", "cancel", **_ASKS)
-        elif runs and look.phase == "ended" and not look.is_going:
-            yield button(f"Settle ({count_noun(runs, 'run')}, billed)", "ask", "settle", **_ASKS)
+        going, (done, total) = look.going.height, self.facts.far
+        if state.job or not (going if state.asking == "cancel" else state.asking and runs):
+            return
+        it, them = ("it", "this run") if going == 1 else ("them", f"{going} runs")
+        asked, follows, yes = f"End {them} for everybody?", "", f"Yes, end {it}"
+        if state.asking == "settle":
+            asked, yes = f"Start {count_noun(runs, 'run')}? It is billed.", "Yes, start"
+            asked = asked if runs == 1 else asked.replace("It is", "They are")
+        elif total > done:
+            rest = f"{count_noun(total - done, 'eval')} {'is' if total - done == 1 else 'are'}"
+            follows = f"{count_noun(done, 'result')} stay{'s' * (done == 1)}, {rest} not run"
+        yield write_mode(
+            "ask",
+            tag("b", asked, class_="rv-question"),
+            tag("span", follows, class_="rv-follows"),
+            SPACE,
+            button(yes, state.asking, class_="rv-button rv-yes"),
+            button("No", "ask", "", **_ASKS),
+            label=asked,
+        )
 
 
+_AGAINST = ((LAST_GOOD, "each eval's last good"), ("previous", "the code before"))
 _ASKS = {"data_key": "asks", "class_": "rv-button rv-asks"}
-
-
-def _select(
-    label: str, event: str, options: Sequence[tuple[str, str]], chosen: str, off: bool
-) -> Html:
-    known = {chosen: one_line(chosen, 40)} if chosen not in dict(options) else {}
-    known |= dict(options)
-    made = (
-        tag("option", word, value=each, selected=each == chosen) for each, word in known.items()
-    )
-    how = {"data_event": event, "data_key": event, "class_": "rv-field", "disabled": off}
-    return tag("label", tag("span", label), " ", tag("select", *made, **how), data_key=label)

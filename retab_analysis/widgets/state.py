@@ -56,6 +56,7 @@ class WorkflowLook:
     labels: Mapping[str, str | None] = field(default_factory=dict)  # of blocks, by their ids
     reruns: int = 0  # so many runs *Settle* starts
     line: RunStatus = field(default_factory=RunStatus)  # how far the runs are
+    is_away: bool = False  # whether the API does not answer
     trouble: str = ""  # why the API has not answered since, or why watching failed
     notes: tuple[str, ...] = ()  # on the runs
     seen_at: datetime | None = None  # when the API answered last

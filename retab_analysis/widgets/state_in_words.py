@@ -264,6 +264,7 @@ class StateInWords:
             heading=self.heading,
             going=say_status(self.look.line),
             seen=self.seen,
+            seconds=self.look.line.seconds,
             status="" if not self.look.is_going else "waiting" if is_waiting else "running",
             far=ended / total if total else 0.0,
         )

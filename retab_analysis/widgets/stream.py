@@ -39,7 +39,9 @@ from retab_analysis.widgets.state import Phase, ViewState, WorkflowLook
 from retab_analysis.widgets.watched_runs import WatchedRuns
 
 # While nothing changes, each pause is longer than the one before, up to so many intervals.
-_SLOWER, _SLOWEST = 1.3, 5.0
+_SLOWER, _SLOWEST = 1.3, 4.0
+# Seconds without a look after which a page says that the API is silent.
+_SILENCE = 10.0
 # Seconds between two rounds, whatever interval is asked for: a Jupyter server drops messages for
 # good if a kernel sends too many.
 _LEAST_GAP = 0.1
@@ -145,7 +147,7 @@ class Stream:
             lack = of.lack if of else ""
             if of and lack:
                 of.see()
-            look = replace(of.look if of else self._unknown, phase=phase)
+            look = replace(of.look if of else self._unknown, phase=phase, is_away=False)
             if phase != "stopped":
                 look = replace(look, trouble="" if error is None else lack or describe_error(error))
                 self._away_at = None
@@ -182,7 +184,10 @@ class Stream:
             return RunStatus()
         known = pl.concat([each.look.runs for each in self.followed.values()])
         past = None if look.comparison is None else known
-        return say_going(runs.filter(~pl.col("is_terminal")), now, past, self._queue)
+        line = say_going(runs.filter(~pl.col("is_terminal")), now, past, self._queue)
+        # Rarer looks are no silence.
+        is_rare = self._interval * _SLOWEST >= _SILENCE
+        return line._replace(seconds=None) if is_rare else line
 
     def _read_queue(self) -> pl.DataFrame | None:
         """What a watched run waits for; None if none waits, or the API does not tell."""
@@ -235,7 +240,7 @@ class Stream:
             self._away_at = self._away_at or self._client.api_time
             looks = [(k, of.look) for k, of in self.followed.items()] or [("", self._unknown)]
             for each, look in looks:
-                self._tell(each, replace(look, trouble=f"retrying: {away}"))
+                self._tell(each, replace(look, trouble=f"retrying: {away}", is_away=True))
         self.has_looked.set()
         return changed
 
@@ -272,7 +277,7 @@ class Stream:
         notes = followed.list_notes(gone) if changed or gone else look.notes
         look = replace(look, notes=notes, phase=followed.phase, trouble=followed.why)
         if look.phase != "failed":
-            look = replace(look, trouble="", seen_at=self._client.api_time)
+            look = replace(look, trouble="", is_away=False, seen_at=self._client.api_time)
         self._tell(workflow_id, look)
         return changed
 
@@ -305,7 +310,7 @@ class Stream:
     def sum_line(self) -> RunStatus:
         """How far the runs of all workflows are that go on."""
         looks = [each.look for each in [*self.followed.values()]]
-        away = next((each.line for each in looks if each.trouble and each.phase != "failed"), None)
+        away = next((each.line for each in looks if each.is_away), None)
         going, past = (
             pl.concat([RUNS.empty(), *(getattr(each, name) for each in looks)])
             for name in ("going", "runs")

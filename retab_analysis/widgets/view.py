@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import json
 import math
@@ -228,6 +229,7 @@ class View(Guided, called="view"):
                 view._change(workflow_id, look=look)
 
         weakref.finalize(self, stream.stop)
+        _views.add(self)
         stream.start(show)
 
     def _new_state(self, workflow_id: str) -> ViewState:
@@ -433,7 +435,8 @@ class View(Guided, called="view"):
         told = [self._tell(each) for each in self._order]
         seen = [each.look.seen_at for each in told if each.look.seen_at is not None]
         at = f"as of {say_moment(min(seen), min(seen).year)} UTC" if seen else ""
-        return Head(sum_up(told), going=say_status(self._stream.sum_line()), seen=at)
+        going = say_status(self._stream.sum_line())
+        return Head(sum_up(told), going=going, seen=at, status="running" if going else "")
 
     def _make_saved(self) -> Pieces:
         return self._render(values=self._save_values and shows_values())
@@ -526,7 +529,7 @@ class View(Guided, called="view"):
         elif name == "refresh" and not (state.job or state.look.is_watched):
             self._start_job(workflow_id, "Reading again …", self._stream.read_again)
         elif name in jobs and state.asking == name:
-            words = {"cancel": "Cancelling …", "settle": "Running again …"}[name]
+            words = {"cancel": "ending the run …", "settle": "Running again …"}[name]
             self._start_job(workflow_id, words, jobs[name])
         else:
             changed = self._states[workflow_id] = apply_event(state, name, value)
@@ -564,8 +567,15 @@ class View(Guided, called="view"):
             return is_last
 
     def _cancel(self, asked: ViewState) -> None:
-        cancel_runs(asked.look.going, client=self._client)
+        """Cancel the runs; the job lasts until they have ended."""
+        runs = asked.look.going
+        cancel_runs(runs, client=self._client)
         self._stream.refresh()
+        its = pl.col("run_id").is_in(runs["run_id"].implode())
+        while (
+            self._stream.is_alive and self._states[asked.workflow_id].look.going.filter(its).height
+        ):
+            time.sleep(_STEP)
 
     def _settle(self, asked: ViewState) -> None:
         made, workflow_id = asked.look.comparison, asked.workflow_id
@@ -628,3 +638,17 @@ def count_done(view: View) -> tuple[int, int]:
 def say_line(view: View) -> str:
     """How far the runs are, of several workflows that of the open one."""
     return str(view.state.look.line)
+
+
+_views: weakref.WeakSet[View] = weakref.WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    """End all threads before the kernel closes its sockets: what registers last is called first."""
+    for each in [*_views]:
+        each._stream.stop()
+        if each._page is not None:
+            each._page.end()
+    for each in [*_views]:
+        each._stream.join(1.0)

@@ -63,7 +63,7 @@ def is_alive_and_answers(page: Page) -> None:
     page.locator(f"{LIVE} .rv-search").press("Escape")
     expect(page.get_by_text("No eval has this.")).to_have_count(0)
     page.get_by_role("button", name="Cancel run").click()
-    page.get_by_role("button", name="Yes, cancel").click()
+    page.get_by_role("button", name="Yes, end it").click()
     expect(page.get_by_role("button", name="Cancel run")).to_have_count(0)
     expect(page.locator(f"{LIVE} .rv-head")).not_to_contain_text("…")
     assert page.locator("[data-stands-for]:visible").count() == 0
@@ -91,10 +91,11 @@ def opens_and_searches(page: Page) -> None:
     settle.click()
     page.get_by_role("button", name="No", exact=True).click()
     settle.click()
-    page.get_by_role("button", name=re.compile(r"^Start \d+ runs?, billed$")).click()
+    page.get_by_role("button", name="Yes, start").click()
     expect(page.locator(f"{LIVE} .rv-actions")).to_contain_text("Running again")
     expect(page.locator(f"{LIVE} .rv-actions")).not_to_contain_text("Running again", timeout=60_000)
     expect(settle).to_have_count(0)
+    page.get_by_role("button", name="As it is now against").click()
     page.get_by_label("Checked").select_option(index=12)
     expect(lines.first).not_to_contain_text("9 evals broke")
 
@@ -184,7 +185,7 @@ def test_marimo_says_why_it_does_not_answer_while_a_cell_waits(page: Page, marim
     page.get_by_role("button", name="Cancel run").click()
     notice = page.locator(".rv-notice")
     expect(notice).to_contain_text("await view")
-    expect(page.get_by_role("button", name="Yes, cancel")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("button", name="Yes, end it")).to_be_visible(timeout=60_000)
     expect(notice).to_have_text(re.compile("^$"))
 
 

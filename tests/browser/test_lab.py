@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 from support.lab import run_all, save, turn_dark
+from support.pages import export
 
 pytestmark = pytest.mark.browser
 
@@ -159,7 +160,7 @@ def test_buttons_answer_while_a_cell_awaits(page: Page, console: list[str], lab:
     press(page, "Cancel run")
     press(page, "No")
     press(page, "Cancel run")
-    press(page, "Yes, cancel")
+    press(page, "Yes, end it")
     expect(page.get_by_text("ended: cancelled")).to_be_visible(timeout=10_000)
     expect(page.get_by_role("button", name="Cancel run")).to_have_count(0)
     # What is in the queue meanwhile is executed, and the next cell as well.
@@ -182,18 +183,20 @@ def test_a_person_chooses_settles_and_exports(
     run_all(page)
     expect(line(page)).to_contain_text("9 evals broke since the edit", timeout=60_000)
     page.get_by_role("button", name=re.compile(r"^Settle \(\d+ runs?, billed\)$")).click()
-    page.get_by_role("button", name=re.compile(r"^Start \d+ runs?, billed$")).click()
+    page.get_by_role("button", name="Yes, start").click()
     expect(page.locator(f"{LIVE} .rv-actions")).to_contain_text("Running again")
     expect(page.get_by_role("button", name=re.compile("^Settle"))).to_have_count(0)
     expect(page.locator(f"{LIVE} .rv-actions")).not_to_contain_text("Running again", timeout=60_000)
     press(page, "Refresh")
     expect(page.get_by_role("button", name="Refresh", exact=True)).to_be_enabled(timeout=60_000)
     expect(page.locator(f"{LIVE} .rv-seen").first).to_contain_text(re.compile(r"as of \d+ \w+ \d"))
+    page.get_by_role("button", name="As it is now against").click()
     page.get_by_label("Checked").select_option("v5")
     page.get_by_label("Against").select_option("v4")
     expect(line(page)).to_contain_text("from v4 to v5")
+    press(page, "Done")
     with page.expect_download() as download:
-        press(page, "Export CSV")
+        export(page)
     assert download.value.suggested_filename == "wf_invoices.csv"
     assert console == []
 

@@ -13,6 +13,7 @@ from support.axe import find_barriers_in_all_looks
 from support.frames import result, results
 from support.inside import Count, Document, Head, Heading, to_html
 from support.lettered_api import FLOW, LetteredApi, alike
+from support.pages import export
 
 import retab_analysis as ra
 
@@ -98,7 +99,7 @@ def test_with_a_script_it_filters_walks_and_exports(page: Page, invoices: Path) 
     expect(page.locator(".rv-row:visible")).to_have_count(3)
     expect(page.locator(".rv-found")).to_contain_text("3 of 95 evals")
     with page.expect_download() as download:
-        page.get_by_role("button", name="Export CSV").click()
+        export(page)
     said = Path(download.value.path()).read_text(encoding="utf-8-sig")
     rows = [*csv.DictReader(io.StringIO(said))]
     assert download.value.suggested_filename == "wf_invoices.csv"
@@ -107,7 +108,7 @@ def test_with_a_script_it_filters_walks_and_exports(page: Page, invoices: Path) 
     assert rows[0]["got"].startswith("4 items")
     page.get_by_label("Search evals").fill("crates")
     with page.expect_download() as download:
-        page.get_by_role("button", name="Export CSV").click()
+        export(page)
     (row,) = csv.DictReader(io.StringIO(Path(download.value.path()).read_text("utf-8-sig")))
     assert row["was"] == "'-72.0", "a spreadsheet would execute it"
     page.keyboard.press("Tab")
@@ -185,7 +186,7 @@ def test_axe_finds_nothing_in_tries_and_in_a_first_run(
     page.set_viewport_size({"width": 1280, "height": 900})
     page.goto((tmp_path / "tries.html").as_uri())
     with page.expect_download() as download:
-        page.get_by_role("button", name="Export CSV").click()
+        export(page)
     said = Path(download.value.path()).read_text(encoding="utf-8-sig")
     assert all(each["was"] and each["got"] for each in csv.DictReader(io.StringIO(said)))
     page.set_viewport_size({"width": 480, "height": 900})

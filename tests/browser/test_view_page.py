@@ -14,7 +14,7 @@ from support.fakes import STILL
 from support.faultserver import reply
 from support.inside import View
 from support.lettered_api import FLOW, LetteredApi, alike
-from support.pages import Driven, start
+from support.pages import Driven, export, start
 from support.watching import until
 
 import retab_analysis as ra
@@ -107,7 +107,7 @@ def test_counts_and_search_filter(page: Page, opened: Opener, screenshots: Path)
 def test_a_flag_stands_where_the_edit_was_and_a_cell_says_what_it_was(
     page: Page, opened: Opener
 ) -> None:
-    opened("wf_invoices")
+    opened("wf_invoices", width=1400)
     table = page.locator(".rv-table").first
     expect(table.locator(".rv-flag:visible")).to_have_count(1)
     cell = table.locator(".rv-m i").first
@@ -122,6 +122,7 @@ def test_a_flag_stands_where_the_edit_was_and_a_cell_says_what_it_was(
 
 def test_a_run_that_is_chosen_is_the_checked_one(page: Page, opened: Opener) -> None:
     shown = opened("wf_invoices")
+    page.get_by_role("button", name="As it is now against").click()
     choice = page.get_by_label("Checked")
     said = choice.evaluate("(each) => each.options[12].text")
     choice.select_option(index=12)
@@ -142,7 +143,7 @@ def test_what_failed_is_told_and_what_was_settled_is_seen(page: Page) -> None:
         for refused in (True, False):
             api.broken = {"POST ": reply(403, {"detail": "not yours"})} if refused else {}
             shown.click(settle)
-            shown.click(page.get_by_role("button", name="Start 1 run, billed"))
+            shown.click(page.get_by_role("button", name="Yes, start"))
             shown.pump_until(lambda: not view.state.job)
             expect(body.get_by_text("not yours")).to_have_count(int(refused))
         expect(settle).to_have_count(0)
@@ -202,7 +203,7 @@ def test_several_workflows(page: Page, opened: Opener, screenshots: Path) -> Non
     expect(lines.nth(1).get_by_role("button")).to_have_attribute("aria-expanded", "true")
     expect(page.locator(".rv-view").nth(1).locator(".rv-row").first).to_be_visible()
     with page.expect_download() as download:
-        page.get_by_role("button", name="Export CSV").click()
+        export(page)
     assert download.value.suggested_filename == f"{shown.view.state.workflow_id}.csv"
 
 

@@ -107,7 +107,7 @@ def test_vscodes_widget_manager_shows_a_live_view(page: Page, lab: Any, screensh
         ground = "() => getComputedStyle(document.querySelector('.rv')).backgroundColor"
         assert frame.evaluate(ground) == ("rgb(255, 255, 255)", "rgb(31, 31, 31)")[theme == "dark"]
     view.get_by_role("button", name="Cancel run").click()
-    view.get_by_role("button", name="Yes, cancel").click()
+    view.get_by_role("button", name="Yes, end it").click()
     expect(view.get_by_role("button", name="Cancel run")).to_have_count(0)
     expect(page.get_by_text("'cancelled'").last).to_be_attached()
 

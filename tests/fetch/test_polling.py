@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -11,7 +13,9 @@ import pytest
 from support.documents import run_document
 from support.fakes import FakeTime, Recorder, client_for
 from support.faultserver import FaultServer, Reply, reply
-from support.inside import polling
+from support.frames import run as run_row
+from support.frames import runs
+from support.inside import polling, say_going
 from support.made_runs import run_with
 
 import retab_analysis as ra
@@ -191,3 +195,22 @@ def test_a_wait_in_a_terminal_says_how_far_the_runs_are(monkeypatch: pytest.Monk
         assert told.closed == 1
         ra.wait_for_runs("r1", client=client_for(server.url), on_poll=lambda _: None)
     assert told.closed == 1, "who asks for each poll shows it"
+
+
+@pytest.mark.parametrize("speed", [0.25, 1.0, 4.0])
+@pytest.mark.parametrize("ended", [10, 40, 90])
+def test_the_time_left_is_within_a_factor_of_two_from_ten_results_on(
+    speed: float, ended: int
+) -> None:
+    began = datetime(2026, 11, 20, 10, tzinfo=UTC)
+    about = {"workflow_id": "wf", "total_evals": 100, "created_at": began, "is_terminal": True}
+    past = runs(*(run_row(f"r{at}", at, **about, duration_ms=1_000_000) for at in (1, 2, 3)))
+    own = {"status": "running", "is_terminal": False, "completed": ended, "started_at": began}
+    going = runs(run_row("r9", 9, **{**about, **own}, duration_ms=None))
+    now, left = began + timedelta(seconds=10 / speed * ended), (100 - ended) * 10 / speed
+    said = re.search(r"about (\d+) (s|min) left", f"{say_going(going, now, past)}")
+    assert said is not None
+    told = int(said[1]) * {"s": 1, "min": 60}[said[2]]
+    assert left / 2 - 30 <= told <= left * 2 + 30, "minutes are rounded"
+    few = going.with_columns(completed=pl.lit(4, pl.Int64))
+    assert "about 16 min left" in f"{say_going(few, now, past)}"

@@ -54,6 +54,7 @@ MODULES = {
     "fetch": "paging kept polling",
     "fetch.lists": "read_link",
     "fetch.paging": "Gathering PAGE_SIZE",
+    "fetch.run_line": "say_going",
     "fetch.threads": "AWAY_LIMIT TaskOutcomes apart run_all threads",
     "files": "check_writable",
     "markup": "Html join show_turning tag",

@@ -61,6 +61,12 @@ def start(tab: Tab, pieces: Mapping[str, str], **state: Any) -> None:
     tab.evaluate(_START, {"script": PageWidget._esm, "state": usual | state})
 
 
+def export(tab: Tab) -> None:
+    """Export the rows, which the control line offers behind its dots."""
+    for name in ("More: export, copy", "Export CSV", "Close"):
+        tab.get_by_role("button", name=name, exact=True).click()
+
+
 class Shown:
     """Pieces that a browser shows, changed by the test."""
 

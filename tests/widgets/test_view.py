@@ -287,8 +287,11 @@ def test_cancelling_asks_first_and_is_only_there_where_it_is_allowed() -> None:
             do(view, "cancel")
             assert not view.state.job
             do(view, "ask", "cancel")
-            assert "Yes, cancel" in whole(view)
+            assert "Yes, end it" in whole(view)
             do(view, "cancel")
+            assert view.state.job == "ending the run …"
+            until(lambda: not view.state.job)
+            assert not view.state.look.is_going, "it is said until the run has ended"
             assert view.wait(20)["status"].to_list() == ["cancelled"]
         followed = ra.watch(workflow_id="wf_claims", interval=0.1, client=mine)
         until(lambda: followed.comparison is not None)

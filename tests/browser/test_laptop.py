@@ -1,0 +1,141 @@
+"""A view in the widths of a laptop: nothing covers a control, and the body does not move."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+from support.axe import find_barriers
+from support.faultserver import reply
+from support.lettered_api import FLOW, LetteredApi, alike
+from support.pages import Driven
+from support.watching import until
+
+import retab_analysis as ra
+
+pytestmark = pytest.mark.browser
+
+WIDTHS = 480, 620, 700, 848, 934, 1008, 1104, 1224, 1400
+
+# The controls that are seen and not all on top; what is cut in a line that must be whole.
+COVERED = """() => [...document.querySelectorAll(
+    ".rv :is(button, input, select, .rv-question, .rv-seen, .rtd-badge)"
+)].filter((each) => {
+    if (!each.checkVisibility() || each.closest(".rv-body, .rv-chips, .rv-hidden")) return false;
+    const box = each.getBoundingClientRect();
+    if (box.left < 0 || box.right > innerWidth || box.width < 20) return true;
+    if (each.matches(".rv-question, .rv-seen, .rv-asks") && each.scrollWidth > each.clientWidth + 1
+        && getComputedStyle(each).display !== "inline") return true;
+    const points = [.02, .5, .98].map((at) => box.left + at * box.width);
+    return points.some((x) => {
+        const top = document.elementFromPoint(x, box.top + box.height / 2);
+        return top !== each && !each.contains(top);
+    });
+}).map((each) => each.outerHTML.slice(0, 120))"""
+BODY = "() => Math.round(document.querySelector('.rv-body').getBoundingClientRect().top)"
+
+
+def look(page: Page, name: str, screenshots: Path, seen: dict[int, int]) -> None:
+    """Look at a state in each width: the body begins where it began in the states before."""
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 700})
+        assert page.evaluate(COVERED) == [], f"{name} at {width}"
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} at {width}"
+        top = page.evaluate(BODY)
+        assert seen.setdefault(width, top) == top, f"{name} at {width}"
+        if width in (848, 1224, 480):
+            page.screenshot(path=screenshots / f"laptop-{name}-{width}.png")
+    assert find_barriers(page, ".rv") == [], name
+
+
+def walk(page: Page, shown: Driven, name: str, shots: Path, seen: dict[int, int]) -> None:
+    """The modes that a person opens by hand."""
+    look(page, name, shots, seen)
+    for mode, back in (("sides", "Done"), ("more", "Close")):
+        page.set_viewport_size({"width": 848, "height": 700})
+        opens = page.locator(f"[data-go={mode}]")
+        shown.click(opens)
+        look(page, f"{name}-{mode}", shots, seen)
+        page.set_viewport_size({"width": 848, "height": 700})
+        shown.click(page.get_by_role("button", name=back, exact=True))
+        expect(opens).to_be_focused()
+
+
+def ask(page: Page, shown: Driven, words: str) -> None:
+    """Press an action: *No* lies in its place, and has the focus."""
+    page.set_viewport_size({"width": 848, "height": 700})
+    action = page.get_by_role("button", name=words)
+    place = action.bounding_box()
+    shown.click(action)
+    no = page.get_by_role("button", name="No", exact=True)
+    expect(no).to_be_focused()
+    assert no.bounding_box() == place
+
+
+def test_nothing_covers_a_control_and_the_body_does_not_move(
+    page: Page, console: list[str], screenshots: Path
+) -> None:
+    past = alike(22, "P" * 20) | {"broken": "P" * 16 + "FFFF", "unclear": "P" * 19 + "F"}
+    seen: dict[int, int] = {}
+    with LetteredApi(past, codes="A" * 16 + "BBBB", published="A") as api:
+        run = api.run("U" * 24, id="r9", status="queued")
+        view = ra.watch("r9", client=api.client, interval=0.05)
+        until(lambda: view.comparison is not None)
+        shown = Driven(page, view)
+        said = page.locator(".rv-now")
+        walk(page, shown, "queued", screenshots, seen)
+        run.status, run.letters = None, dict(zip(past, "P" * 6 + "U" * 18, strict=True))
+        shown.pump_until(lambda: "running" in said.inner_text())
+        walk(page, shown, "running", screenshots, seen)
+        ask(page, shown, "Cancel run")
+        look(page, "asking", screenshots, seen)
+        shown.press("Enter")
+        expect(page.get_by_role("button", name="Cancel run")).to_be_focused()
+        away = {"GET ": reply(503, {"detail": "away"})}
+        api.broken = away
+        shown.pump_until(lambda: "no answer since" in said.inner_text())
+        look(page, "offline", screenshots, seen)
+        expect(page.get_by_role("button", name="Cancel run")).to_be_disabled()
+        api.broken = {}
+        shown.pump_until(lambda: "running" in said.inner_text())
+        run.letters = dict(zip(past, "P" * 22 + "FF", strict=True))
+        shown.pump_until(lambda: view.done)
+        shown.pump()
+        walk(page, shown, "standing", screenshots, seen)
+        view.close()
+    assert [each for each in console if "503" not in each] == []
+
+
+def test_the_question_of_a_billed_run_is_whole(page: Page, screenshots: Path) -> None:
+    seen: dict[int, int] = {}
+    with LetteredApi(alike(9, "P" * 20) | {"unclear": "P" * 19 + "F"}) as api:
+        shown = Driven(page, view := ra.explore(FLOW, client=api.client))
+        shown.pump_until(lambda: view.done)
+        walk(page, shown, "still", screenshots, seen)
+        ask(page, shown, "Settle (1 run, billed)")
+        expect(page.locator(".rv-question")).to_have_text("Start 1 run? It is billed.")
+        look(page, "settle", screenshots, seen)
+        page.locator(".rv-question").click(click_count=2)
+        assert not api.started
+        view.close()
+
+
+def test_time_goes_on_and_silence_is_told_after_ten_seconds(page: Page) -> None:
+    page.clock.install()
+    with LetteredApi(alike(9, "P" * 20)) as api:
+        api.run("PP" + "U" * 7, id="r9")
+        view = ra.watch("r9", client=api.client)
+        until(lambda: view.comparison is not None)
+        shown = Driven(page, view)
+        view.stop()
+        said = page.locator(".rv-said")
+        said.evaluate("(each) => (each.dataset.for = 20)")
+        page.clock.run_for(5_000)
+        expect(said).to_have_text(re.compile(r"^running for 2[45] s, about"))
+        page.clock.run_for(8_000)
+        expect(said).to_have_text(re.compile(r"^running for 3[23] s \u00b7 no answer for 1[23] s$"))
+        api.client.close()
+        view.close()
+        shown.pump()
