@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -15,22 +15,18 @@ from retab_analysis.arguments import check_count, resolve
 from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.source import Source
 from retab_analysis.checks.verdict import Memory, Question, make_verdict
-from retab_analysis.comparison.breaks import list_breaks, name_try, say_breaks
+from retab_analysis.comparison.breaks import list_breaks, name_try, say_breaks, say_unclear
 from retab_analysis.comparison.comparison import Compared, inside
 from retab_analysis.comparison.detail import BROKE, find_day, list_differences
 from retab_analysis.comparison.plain_values import list_rows
 from retab_analysis.comparison.run_columns import say_moment
 from retab_analysis.comparison.shown import Shown
 from retab_analysis.comparison.sides import find_year
-from retab_analysis.comparison.tries_table import (
-    TriesInWords,
-    choose_tries,
-    name_column,
-)
+from retab_analysis.comparison.tries_table import TriesInWords, name_column, say_number
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.names import Edit, find_edits
 from retab_analysis.evidence.story import Story
-from retab_analysis.evidence.tries import Try, find_best, list_tries, say_on
+from retab_analysis.evidence.tries import Try, list_tries, say_on
 from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.params import check_text, client_or_default
 from retab_analysis.markup import count_noun, one_line
@@ -72,8 +68,9 @@ EVALS_OF_TRIES = pl.Schema(
 _ROW = ("eval_id", "eval_name")
 _WHOLE = 400  # characters of a value in an open row
 _COUNTED = (
-    "A try is one code of the block, from one edit to the next. It has the newest result of each "
-    f"eval on that code, of any run. It mended and {BROKE} what differs from the try before."
+    "A try is one code of the block, with all its runs; one that was put back is the try it was. "
+    f"It mended evals that the verdict of the try before calls broken, and {BROKE} those that its "
+    "own verdict calls broken since. Evals that come and go are in neither."
 )
 _KINDS: Mapping[str, tuple[str, Tone]] = {
     "broke": (BROKE, "bad"),
@@ -84,85 +81,103 @@ _KINDS: Mapping[str, tuple[str, Tone]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class _Shown:
-    """The tries that are shown, the oldest first, and what is known of their block."""
+class _Page(TriesInWords):
+    """The tries of a block, and what else its page shows."""
 
     block: str
     label: str
-    known: Sequence[Try]
-    tries: Sequence[Try]
-    evals: Sequence[tuple[str, str | None]]
-    broken: Sequence[Story]
-    newest_day: date | None
-    year: int | None
     workflow: str
+    evals: Sequence[tuple[str, str | None]]
     stories: Mapping[str, Story]  # of the block's evals that ran
+    newest_day: date | None
     edits: Sequence[Edit] = ()  # of the block
-    unread: int = 0  # runs of the block since the last good code
+    unread: int = 0  # runs of the block since the first try that is shown
 
-    def find(self, name: str) -> Try:
-        """The newest try with a name, or with a part of it that no other has."""
-        asked = check_text("name", name)
-        marks = {each.era.mark for each in find_edits(asked, self.edits)}
-        whole = [each for each in self.known if each.name.text == asked]
-        parts = [each for each in self.known if asked.casefold() in each.name.text.casefold()]
-        edits = [each for each in self.known if each.era and each.era.mark in marks]
-        found = whole or edits or parts
+    def find(self, which: str | int) -> Try:
+        """The newest try with a number, a name, or a part of it that no other has."""
+        if isinstance(which, int):
+            found = [each for each in self.known if each.number == which]
+        else:
+            asked = check_text("which", which)
+            marks = {each.era.mark for each in find_edits(asked, self.edits)}
+            word = asked.casefold()
+            found = (
+                [each for each in self.known if asked in (each.name.text, say_number(each))]
+                or [each for each in self.known if each.era and each.era.mark in marks]
+                or [each for each in self.known if word in each.name.text.casefold()]
+            )
         if len({_write(each) for each in found}) == 1:
             return found[-1]
-        listed = ", ".join(dict.fromkeys(repr(each.name.text) for each in found or self.known))
-        fits = f"{asked!r} fits {len(found)} tries" if found else f"there is no try {asked!r}"
-        raise ConfigError(f"name: {fits}: {listed}")
+        listed = ", ".join(f"{say_number(e)} ({e.name.text})" for e in found or self.known)
+        fits = f"{which!r} fits {len(found)} tries" if found else f"there is no try {which!r}"
+        raise ConfigError(f"which: {fits}: {listed}")
 
     def head(self) -> Heading:
-        last = self.tries[-1]
-        named = name_try(last)
+        now, best = self.now, self.best
+        named, n = name_try(now), len(now.states)
         named = named[0].upper() + named[1:] if named.startswith("the ") else named
-        passing = f"{len(last.passed)} of {len(last.states)} pass"
-        if not last.has_run:
-            back = "was put back and has not run since" * last.is_put_back
-            return Heading("○", "other", f"{named} {back or 'has not run yet'}")
-        sign: tuple[str, Tone] = ("✓", "good") if last.is_good else ("○", "other")
-        if not last.of and not last.broke:
-            if not any(each.has_run for each in self.tries[:-1]):
+        passing = f"{len(now.passed)} of {n} pass"
+        if not now.has_run:
+            return Heading("○", "other", f"{named} has not run yet")
+        if now.again is not None:
+            at = "" if now.again.edited_at is None else f" at {now.again.edited_at:%H:%M}"
+            since = " and has not run since" * now.is_waiting
+            return Heading("○", "other", f"{named} was put back{at}{since}", f": {passing}")
+        if best is not None and best is not now:
+            mine, its, of = now.count_passes(best)
+            said = f"{say_number(now)} passes {mine} of {of}"
+            better = f": {say_number(best)} passes {its} of the same {of}"
+            return Heading("✗", "bad", said[0].upper() + said[1:], better)
+        sign: tuple[str, Tone] = ("✓", "good") if now.is_good else ("○", "other")
+        unclear = f"; {say_unclear(now)}" * bool(now.unclear)
+        if not now.of and not now.broke:
+            if not any(each.has_run for each in self.known if each is not now):
                 return Heading("○", "other", f"{named} is the only code that ran", f": {passing}")
-            return Heading(*sign, f"{named} {BROKE} nothing", f": {passing}")
-        broke = f" and {BROKE} {len(last.broke)}" * bool(last.broke)
-        said = f"{named} mended {len(last.mended)} of {len(last.of)}{broke}"
-        if not last.of:
-            return Heading("✗", "bad", f"{named} {BROKE} {len(last.broke)} of {len(last.states)}")
-        if last.mended == last.of and not broke:
-            return Heading(*sign, said, "" if last.is_good else f": {passing}")
-        return Heading("✗", "bad", said, "" if last.mended or broke else self._since())
+            return Heading(*sign, f"{named} {BROKE} nothing", unclear or f": {passing}")
+        if not now.of:
+            return Heading("✗", "bad", f"{named} {BROKE} {len(now.broke)} of {n}", unclear)
+        said = f"{named} mended {len(now.mended)} of {len(now.of)}"
+        if now.mended == now.of and not now.broke:
+            return Heading(*sign, said, unclear or f": {passing}" * (not now.is_good))
+        said += f" and {BROKE} {len(now.broke)}" * bool(now.broke)
+        return Heading("✗", "bad", said, unclear or self._since() * (not now.mended))
 
     def _since(self) -> str:
-        still = [each for each in self.broken if each.id in self.tries[-1].of]
-        breaks = list_breaks(still, {self.block: self.tries})
+        still = [each for each in self.broken if each.id in self.now.of]
+        breaks = list_breaks(still, {self.block: self.known})
         if not find_day(still, self.year) or [each.cause for each in breaks] != ["edit"]:
             return ""
         return f"; they are broken{say_breaks(breaks, self.year, is_new=False, is_short=True)}"
 
-    def tell(self, values: bool) -> TriesInWords:
-        broken = frozenset(each.id for each in self.broken)
-        about = self.known, self.tries, broken, self.year
-        return TriesInWords(*about, values)
-
-    @cached_property
-    def changes(self) -> list[tuple[Change, ...]]:
-        return self.tell(True).changes
+    def explain(self, its: Try) -> str:
+        """What a try changed, and which evals it mended and broke."""
+        names, n = dict(self.evals), len(its.states)
+        runs = count_noun(len(its.runs), "run")
+        told = f"{len(its.passed)} of {n} pass, {runs}" if its.has_run else "not run"
+        known = replace(self, last=len(self.known))
+        words = [f"  {e.label}: {mark_line(e.line)}" for e in known.find_changes(its)]
+        groups = {"mended": its.mended, BROKE: its.broke, "more fail, unclear": its.unclear}
+        said = [
+            f"  {word}: {', '.join(sorted(names.get(each) or each for each in evals))}"
+            for word, evals in groups.items()
+            if evals
+        ]
+        return "\n".join((f"{name_column(its)}: {told}", *words, *said))
 
     # The document
 
     def document(self, door: Door) -> Document:
         """The tries; the evals that are broken come first, apart those that pass at every try."""
-        told, day = self.tell(door.values), self.newest_day if door.is_live else None
+        if door.values != self.values:
+            return replace(self, values=door.values).document(door)
+        day = self.newest_day if door.is_live else None
         known = [self.stories[key] for key, _ in self.evals if key in self.stories]
-        known.sort(key=lambda each: each.id not in told.broken)
-        steady = [s for s in known if self.is_steady(s.id) and s.id not in told.broken]
+        known.sort(key=lambda each: each not in self.broken)
+        steady = [s for s in known if self.is_steady(s.id) and s not in self.broken]
         shown = [s for s in known if s not in steady]
         aside = write_line("a value is shown where it changes") if door.values else ()
-        tables = [self._table(told, its, door) for its in (shown, steady)]
-        title = told.say_title(self.label)
+        tables = [self._table(its, door) for its in (shown, steady)]
+        title = self.say_title(self.label)
         parts: list[Part] = [Card(self.head().tone, title, aside, (tables[0],))]
         if steady:
             said = f"Pass at every try: {len(steady)}"
@@ -172,33 +187,32 @@ class _Shown:
         evals = count_noun(len(self.evals), "eval")
         return Document(
             Head(
-                replace(self, tries=say_on(self.tries, day)).head(),
+                replace(self, known=say_on(self.known, day)).head(),
                 write_line(self.workflow, self.label, evals),
                 f"{self.label} · {evals}",
-                judged=self._say_best(told),
+                judged=self._say_best(),
             ),
             tuple(self._list_notes(door)),
             tuple(_count([row.kind for table in tables for row in table.rows])),
             tuple(parts),
             name=self.label,
-            copies=told.copies() if door.passing else (),
+            copies=self.copies() if door.passing else (),
         )
 
-    def _table(self, told: TriesInWords, evals: Sequence[Story], door: Door) -> DocumentTable:
-        table = told.make(evals)
+    def _table(self, evals: Sequence[Story], door: Door) -> DocumentTable:
+        table = self.make(evals)
         if not door.passing:
             return table
         return replace(table, rows=tuple(self._open(row, door.values) for row in table.rows))
 
-    def _say_best(self, told: TriesInWords) -> Line:
+    def _say_best(self) -> Line:
         """The run of the newest try, and the best one."""
-        at, best = self.tries[-1].last_run_at, told.best()
+        at, its = self.now.last_run_at, self.choice.its
         ran = f"run of {say_moment(at, self.year)}" if at else ""
-        if best is None:
-            return write_line(ran)
-        named, passing = name_column(best), f"{len(best.passed)} of {len(best.states)} pass"
-        said = Span(f"best try: {named}, {passing}", "strong")
-        return write_line(ran, " · " * bool(ran), said)
+        said = f"best: {name_column(its)}" if its is not None and self.choice.is_best else ""
+        if its is not None and not said and sum(each.has_run for each in self.tries) > 2:
+            said = "no difference that these runs can tell" * (its is not self.good)
+        return write_line(ran, " · " * bool(ran and said), Span(said, "strong"))
 
     def _open(self, row: Row, values: bool) -> Row:
         """A row that a page counts, and opens."""
@@ -251,29 +265,29 @@ class Tries(Shown, called="tries"):
 
     frame: pl.DataFrame
     evals: pl.DataFrame
-    _shown: _Shown
+    _page: _Page
 
     @property
     def headline(self) -> str:
         """What the newest edit did, in one line."""
-        return str(self._shown.head())
+        return str(self._page.head())
 
-    def prompt(self, name: str | None = None) -> str:
+    def prompt(self, which: int | str | None = None) -> str:
         """Give the prompt of a try.
 
         Args:
-            name: Its name or a part of it that no other has: ``"19:05"``, ``"v5"``,
-                ``"edit of 29 Nov 19:05"``, ``"try 7"``. By default the best try since the last good
-                code: the one at which most evals pass, of equals the newest. If fewer than two
-                tries ran since then, earlier ones and that code compete, too.
+            which: Its number, its name, or a part of it that no other has: ``7``, ``"19:05"``,
+                ``"v5"``, ``"edit of 29 Nov 19:05"``, ``"try 7"``. By default the best try; if these
+                runs tell no difference, the present one, or the newest of those that none beats.
 
         Raises:
             ConfigError: There is no such try, its block has no prompt, or the API does not keep the
                 configurations of earlier drafts.
         """
-        its = find_best(self._shown.tries) if name is None else self._shown.find(name)
+        page = self._page
+        its = page.choice.its if which is None else page.find(which)
         if its is None:
-            raise ConfigError("no try has run yet; give the name of one")
+            raise ConfigError("no try has run yet; give the number of one")
         if (config := _write(its)) is None:
             raise ConfigError(
                 f"the configuration of {its.name.text!r} is not known: the API does not keep "
@@ -282,18 +296,29 @@ class Tries(Shown, called="tries"):
         prompt = json.loads(config).get("prompt")
         if not isinstance(prompt, str):
             raise ConfigError(
-                f"block {self._shown.block} has no prompt; the column config has its configuration"
+                f"block {page.block} has no prompt; the column config has its configuration"
             )
         return prompt
 
+    def explain(self, which: int | str | None = None) -> str:
+        """Say what a try changed, and which evals it mended and broke, by default the present one.
+
+        Args:
+            which: Its number or its name, as for :meth:`prompt`.
+
+        Raises:
+            ConfigError: There is no such try.
+        """
+        return self._page.explain(self._page.now if which is None else self._page.find(which))
+
     def _document(self, door: Door) -> Document:
-        return self._shown.document(door)
+        return self._page.document(door)
 
 
 def list_tried(found: Tries, *, values: bool) -> dict[str, Any]:
     """The tries as plain values that JSON can hold; of evals their states, the newest last."""
-    page = found._shown
-    best, hidden = find_best(page.tries), () if values else ("words", "config")
+    page = found._page
+    best, hidden = page.best, () if values else ("words", "config")
     evals: dict[str, dict[str, Any]] = {
         eval_id: {
             "eval_id": eval_id,
@@ -374,28 +399,30 @@ def _make(compared: Compared, block: str, last: int, source: Source, memory: Mem
     since: Any = runs.filter(pl.col("scope").eq("workflow") | is_its)["created_at"].max()
     graph = source.read_blocks([DRAFT]).get(DRAFT)
     draft = () if graph is None else graph.filter(block_id=block).to_dicts()
-    known = list_tries(told, block, since=since, draft=next(iter(draft), None))
+    stories = [each for each in compared.counting if each.block_id == block]
+    asked = {"stories": stories, "since": since, "draft": next(iter(draft), None)}
+    known = list_tries(told, block, **asked)
     if not known:
         start = f"ra.start_runs({source.workflow_id!r}, blocks={block!r})"
         raise ConfigError(f"no eval of block {block} has run yet: {start}")
-    shown = choose_tries(known, last)
-    good = [each.last_run_at or each.began_at for each in shown if each.is_good]
-    first = good[-1] if good else shown[0].began_at
-    page = _Shown(
-        block,
-        source.labels.get(block) or block,
+    page = _Page(
         known,
-        shown,
-        source.saved.filter(block_id=block).select(_ROW).rows(),
+        last,
         [e for e in compared.counting if e.block_id == block and e.transition in BROKEN],
-        compared.facts().newest_day,
         year,
-        source.name or source.workflow_id,
-        {each.id: each for each in compared.stories if each.block_id == block},
-        [each for each in told.edits if each.block == block],
-        runs.filter(is_its, pl.col("created_at") > first).height,
+        True,
+        block=block,
+        label=source.labels.get(block) or block,
+        workflow=source.name or source.workflow_id,
+        evals=source.saved.filter(block_id=block).select(_ROW).rows(),
+        stories={each.id: each for each in compared.stories if each.block_id == block},
+        newest_day=compared.facts().newest_day,
+        edits=[each for each in told.edits if each.block == block],
     )
-    rows = [_tell(each, changes) for each, changes in zip(shown, page.changes, strict=True)]
+    first = page.tries[0].last_run_at or page.tries[0].began_at
+    unread = runs.filter(is_its, pl.col("created_at") > first).height
+    page = replace(page, unread=unread)
+    rows = [_tell(page, *each) for each in zip(page.tries, page.changes, strict=True)]
     about = {"block_id": block, "block_label": page.label, "workflow_id": source.workflow_id}
     frame = pl.DataFrame([row | about for row in reversed(rows)], schema=TRIES.schema)
     return Tries(frame, _list_evals(page), page)
@@ -411,17 +438,19 @@ def _count(kinds: Sequence[str]) -> Iterator[Count]:
             yield Count(key, number, word, tone)
 
 
-def _tell(its: Try, changes: Sequence[Change]) -> dict[str, Any]:
+def _tell(page: _Page, its: Try, changes: Sequence[Change]) -> dict[str, Any]:
     words = "; ".join(f"{each.label}: {mark_line(each.line)}" for each in changes)
     counts = {name: its.count(name) for name in ("passed", "failed", "mixed", "error")}
-    counts |= {"n_evals": len(its.states), "mended": len(its.mended)}
+    counts |= {"n_runs": len(its.runs), "n_evals": len(its.states), "mended": len(its.mended)}
     counts |= {"mended_of": len(its.of), "broke": len(its.broke)}
     return {
         "name": its.name.text,
+        "number": its.number,
         "edited_at": its.edited_at,
         "words": words or None,
         **{name: number if its.has_run else None for name, number in counts.items()},
         "is_present": its.is_present,
+        "is_best": its is page.best,
         "first_run_at": its.first_run_at,
         "last_run_at": its.last_run_at,
         "code": its.code,
@@ -430,7 +459,7 @@ def _tell(its: Try, changes: Sequence[Change]) -> dict[str, Any]:
     }
 
 
-def _list_evals(page: _Shown) -> pl.DataFrame:
+def _list_evals(page: _Page) -> pl.DataFrame:
     rows = []
     for its in reversed(page.tries):
         for eval_id, name in page.evals:

@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from retab_analysis.comparison.detail import BROKE, find_day, name_block, say_saved_again, say_since
+from retab_analysis.comparison.detail import (
+    BROKE,
+    agree,
+    find_day,
+    name_block,
+    say_saved_again,
+    say_since,
+)
 from retab_analysis.evidence.story import REPEATEDLY, Story
 from retab_analysis.evidence.tries import LastTry, Try, find_edit
 from retab_analysis.markup import count_noun, one_line
@@ -120,30 +127,43 @@ def name_try(its: Try) -> str:
     return one_line(its.name.said, 60)
 
 
-def name_back(its: Try) -> str:
+def name_again(its: Try) -> str:
     """``the edit of 19:40, which has the code of 29 Nov``: of a code that was put in again."""
     code = its.name.when or its.name.text
-    if its.back is None:
+    if its.again is None or its.again.edited_at is None:
         return f"it has the code of {code} again"
-    return f"{its.back.said}, which has the code of {code}"
+    return f"{its.again.said}, which has the code of {code}"
+
+
+def say_again(its: Try) -> str:
+    """``v5, again since 19:40``: the present code, which is an earlier one."""
+    since = (
+        ""
+        if its.again is None or its.again.edited_at is None
+        else f" since {its.again.edited_at:%H:%M}"
+    )
+    return f"{one_line(its.name.text, 60)}, again{since}"
 
 
 def say_mended(its: Try) -> str:
     return f"mended {len(its.mended)} of {len(its.of)}" if its.mended else "mended none"
 
 
+def say_unclear(its: Try) -> str:
+    n = len(its.unclear)
+    return f"{n} more {agree(n, 'fail')} now, unclear" if n else ""
+
+
 def say_outcome(its: Try) -> str:
-    broke = f"{BROKE} {len(its.broke) or 'none'}"
-    return f"mended {len(its.mended)} of {len(its.of)} and {broke}"
+    """``mended 5 of 9 and broke none``, and what else fails now."""
+    said = f"mended {len(its.mended)} of {len(its.of)} and {BROKE} {len(its.broke) or 'none'}"
+    return "; ".join(filter(None, (said, say_unclear(its))))
 
 
 def say_try(last: LastTry) -> str:
     """A sentence for the card of the block."""
     its, ran = last.its, f"({count_noun(len(last.its.states), 'eval')} ran on it)"
     named = name_try(its)
-    if its.is_put_back:
-        at = "" if its.edited_at is None else f" at {its.edited_at:%H:%M}"
-        return f"Put back{at} to {named}, which {say_outcome(its)} {ran}."
     if last.is_newest:
         return f"{named[0].upper()}{named[1:]} {say_outcome(its)} {ran}."
     before = f"the edit before it, {named}," if its.name.version is None else named

@@ -174,7 +174,13 @@ class Compared:
             or (each.transition in BROKEN and each.cause == "edit")
             or each.saved.stale == "block"
         }
-        return {each: list_tries(told, each) for each in blocks if each is not None}
+        return {
+            block: list_tries(
+                told, block, stories=[e for e in self.counting if e.block_id == block]
+            )
+            for block in blocks
+            if block is not None
+        }
 
     def find_step(self, gate: Gate) -> NextStep | None:
         return find_next_step(self.facts(gate), gate)

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from retab_analysis.comparison.breaks import (
     Break,
     list_breaks,
-    name_back,
+    name_again,
     name_try,
     say_breaks,
     say_mended,
@@ -37,7 +37,7 @@ from retab_analysis.comparison.next_step import Steps
 from retab_analysis.comparison.suite_test import SuiteTest
 from retab_analysis.comparison.verdict_facts import VerdictFacts
 from retab_analysis.evidence.story import Story
-from retab_analysis.evidence.tries import LastTry, Try, find_before, find_put_back
+from retab_analysis.evidence.tries import LastTry, Try, find_again
 from retab_analysis.markup import count_noun, one_line, say_p_value, say_points, say_rates
 from retab_analysis.render.document import Tone
 from retab_analysis.render.door import NextStep
@@ -176,7 +176,8 @@ class Broken(Finding, frozen=True, kw_only=True, tag="broken"):
     def make(cls, facts: VerdictFacts) -> Broken:
         broken = tuple(facts.of(*BROKEN))
         blocks = {each.block_id or "" for each in broken}
-        backs = [back for each in blocks if (back := find_put_back(facts.tries.get(each, ())))]
+        found = (find_again(facts.tries.get(each, ())) for each in blocks)
+        backs = [each for each in found if each is not None and each.is_waiting]
         unrun = Unrun.make(facts) if facts.unrun and not facts.broke_between else None
         last = next(iter(facts.last_tries), None)
         unsure = [each for each in broken if each.is_unsure]
@@ -198,7 +199,7 @@ class Broken(Finding, frozen=True, kw_only=True, tag="broken"):
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
         facts, are, breaks, last = self.facts, self.agree("are"), self.breaks, self.last
         if self.back is not None and len(breaks) == 1:
-            since = name_back(self.back)
+            since = name_again(self.back)
             return Said(f"{self.n} {are} broken again", f" since {since}")
         unrun = "" if self.unrun is None else self.unrun.say_again(self.evals, label)
         clause, which = unrun or ("" if last is None else self._say_last(last)), ""
@@ -223,8 +224,7 @@ class Broken(Finding, frozen=True, kw_only=True, tag="broken"):
         said, again = say_mended(last.its), len({each.id for each in old} & last.its.broke)
         if again:
             said = f"{f'{said} and ' if last.its.mended else ''}{BROKE} {again} again"
-        back = ", put back," * last.its.is_put_back
-        return f"{name_try(last.its)}{back} {said}"
+        return f"{name_try(last.its)} {said}"
 
     def say_beside(self, mark: Mark) -> str:
         verb = BROKE if self.is_new else f"{self.agree('are')} still broken"
@@ -476,7 +476,7 @@ class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
             return Waiting(its, going, tuple(each for each in its if each not in going))
 
         stale, names = facts.stale, {each.block_id or "" for each in facts.unrun}
-        before = find_before(facts.tries.get(min(names), ())) if len(names) == 1 else None
+        again = find_again(facts.tries.get(min(names), ())) if len(names) == 1 else None
         return cls(
             facts=facts,
             evals=tuple(stale),
@@ -485,7 +485,7 @@ class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
             edited=wait(s for s in stale if s.saved.stale == "eval"),
             saved_again=wait(s for s in stale if s.saved.stale == "saved"),
             new=wait(s for s in stale if s.saved.stale == "never"),
-            were_broken=0 if before is None else len(before.broke),
+            were_broken=0 if again is None else len(again.broke),
             run=lambda steps: steps.test([*facts.unrun, *stale]),
         )
 

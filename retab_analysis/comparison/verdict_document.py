@@ -9,7 +9,7 @@ from functools import cached_property
 
 import polars as pl
 
-from retab_analysis.comparison.breaks import Break, list_breaks, say_try
+from retab_analysis.comparison.breaks import Break, list_breaks, say_again, say_try
 from retab_analysis.comparison.config_changes import compare_tries, mark_changes
 from retab_analysis.comparison.detail import (
     ACCEPTED,
@@ -36,10 +36,10 @@ from retab_analysis.comparison.detail import (
 )
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.head import make_head
-from retab_analysis.comparison.tries_table import TriesInWords, choose_tries
+from retab_analysis.comparison.tries_table import TriesInWords
 from retab_analysis.comparison.verdict_facts import VerdictFacts
 from retab_analysis.evidence.story import Share, Story
-from retab_analysis.evidence.tries import Try
+from retab_analysis.evidence.tries import Try, find_again
 from retab_analysis.markup import count_noun, one_line, say_rates
 from retab_analysis.render.document import (
     Card,
@@ -215,9 +215,9 @@ class _Writer:
             return {}
         for each in self.facts.last_tries:
             known = self.facts.tries[each.block]
-            its = frozenset(s.id for s in self.facts.of(*BROKEN) if s.block_id == each.block)
-            about = known, choose_tries(known, _TRIES), its, self.facts.year
-            found[each.block] = TriesInWords(*about, self.door.values)
+            its = [s for s in self.facts.of(*BROKEN) if s.block_id == each.block]
+            about = known, _TRIES, its, self.facts.year, self.door.values
+            found[each.block] = TriesInWords(*about)
         return found
 
     def _show_tries(self, parts: Iterable[Part], words: TriesInWords) -> Iterator[Part]:
@@ -453,11 +453,9 @@ class _Writer:
         return Folded(key, title, len(evals), parts, brief)
 
     def _put_back(self, fixed: Sequence[Story]) -> Iterator[Note]:
-        blocks = {each.block_id: name_block(each) for each in fixed}
-        for each in self.facts.ran_last:
-            if each.block in blocks and each.its.is_put_back:
-                said = say_try(each)
-                yield Note(write_line(Span(blocks[each.block], "strong"), f": {said}"))
+        for block, name in {each.block_id: name_block(each) for each in fixed}.items():
+            if again := find_again(self.facts.tries.get(block or "", ())):
+                yield Note(write_line(Span(name, "strong"), f": {say_again(again)}."))
 
     def _rates(self) -> str:
         row, n = self.facts.summary, self.facts.summary["n_evals"]

@@ -105,24 +105,19 @@ class VerdictFacts:
         return list_breaks(self.of(*BROKEN), self.tries)
 
     @cached_property
-    def ran_last(self) -> list[LastTry]:
-        """Of each block in ``tries`` the newest edit that ran on this side, the newest first."""
+    def last_tries(self) -> list[LastTry]:
+        """Of blocks with broken evals the newest edit that ran since, the newest first."""
         runs = {*self.sides.candidate["run_id"]}
         ran = {each.block_id for each in self.stories if each not in self.unrun}
-        found = (find_last_try(its, block, runs) for block, its in self.tries.items())
-        known = [each for each in found if each is not None]
-        newest = sorted(known, key=lambda each: each.its.began_at, reverse=True)
-        return [replace(e, is_newest=e.is_newest and e.block in ran) for e in newest]
-
-    @cached_property
-    def last_tries(self) -> list[LastTry]:
-        """Those of blocks with evals that broke before this edit."""
         broken = [(s.block_id, s.since_run_id) for s in self.of(*BROKEN) if s.cause == "edit"]
-        return [
-            each
-            for each in self.ran_last
-            if any(block == each.block and run not in each.its.runs for block, run in broken)
+        found = (find_last_try(its, block, runs) for block, its in self.tries.items())
+        known = [
+            replace(each, is_newest=each.is_newest and each.block in ran)
+            for each in found
+            if each is not None
+            and any(block == each.block and run not in each.its.runs for block, run in broken)
         ]
+        return sorted(known, key=lambda each: each.its.began_at, reverse=True)
 
     @cached_property
     def outdated(self) -> list[Outdated]:

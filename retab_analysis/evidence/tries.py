@@ -1,62 +1,76 @@
-"""Tries: the codes of a block in time, and what each of them mended and broke.
+"""Tries: the codes of a block, and what each of them mended and broke.
 
-A try begins at each change of code. An era of the block's history without a result is a try that
-has not run. So is a code that was put back and has not run since. *Mended* and *broke* compare
-a try with the newest earlier one that ran. An eval with both a pass and a failure at a try is
-*mixed*, and is in neither.
+A try is one code: a code that came back is the try it was, with all its runs. A save that has not
+run is a try, too. *Mended* and *broke* go by verdicts: that of the try before, and its own. An eval
+that is flaky, or *mixed* at a try (it passed and failed there), is in neither.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
-from operator import attrgetter
+from itertools import count
 from typing import Any
 
+import numpy as np
 import polars as pl
 from msgspec import Struct
 from msgspec.structs import replace
 
 from retab_analysis.evidence.cells import BEGAN
+from retab_analysis.evidence.comparable import collect, combine_sides
 from retab_analysis.evidence.names import Name, make_name
+from retab_analysis.evidence.since import weigh
 from retab_analysis.evidence.story import Story
-from retab_analysis.evidence.timeline import BlockHistory, Era
+from retab_analysis.evidence.timeline import Era
 from retab_analysis.evidence.versions import Versions
-from retab_analysis.vocabulary import DECIDED, NOT_PASSING
+from retab_analysis.vocabulary import BROKEN, DECIDED, NOT_PASSING
+
+_CLEAR = 2  # so many evals more pass at the best try than at each other one
+
+
+class Verdict(Struct, frozen=True):
+    """What the verdict of a try says of evals: which are broken, and which of them since this try.
+
+    ``came`` are those that are broken since this try by the likeliest reading.
+    """
+
+    broken: frozenset[str] = frozenset()
+    came: frozenset[str] = frozenset()
+    flaky: frozenset[str] = frozenset()
 
 
 class Try(Struct, frozen=True):
-    """One code of a block in time.
+    """One code of a block.
 
     ``states`` has the state of each eval that ended: ``passed``, ``failed``, ``mixed`` or
     ``error``. ``values`` has the newest actual value of each, as JSON. ``of`` are the evals that
-    did not pass at the try before and ran at this one, ``mended`` those of them that pass.
+    the verdict of the try before calls broken and that ran at this one, ``mended`` those of them
+    that pass. ``broke`` are those that its own verdict calls broken since it, ``unclear`` others
+    that passed at the try before and fail here.
     """
 
     code: str | None
     name: Name
+    began_at: datetime  # when it was edited, else when it ran first
     edited_at: datetime | None
     first_run_at: datetime | None = None
     last_run_at: datetime | None = None
     states: Mapping[str, str] = {}
     values: Mapping[str, str | None] = {}
+    runs: frozenset[str] = frozenset()
+    number: int | None = None  # its place among the codes of its block
     is_present: bool = False
-    is_put_back: bool = False  # whether an earlier try had this code
-    back: Name | None = None  # of the save that put it back, if it has not run since
+    again: Name | None = None  # the save that put it in again, after later codes
+    is_waiting: bool = False  # whether it has not run since
     era: Era | None = None  # if the history of its block is known
     draft: Mapping[str, Any] | None = None  # the block of the draft, of the present code
-    runs: frozenset[str] = frozenset()
+    verdict: Verdict = Verdict()
     of: frozenset[str] = frozenset()
     mended: frozenset[str] = frozenset()
     broke: frozenset[str] = frozenset()
-
-    @property
-    def began_at(self) -> datetime:
-        """When it was edited, else when it ran first."""
-        began = self.edited_at or self.first_run_at
-        assert began is not None
-        return began
+    unclear: frozenset[str] = frozenset()
 
     @property
     def config(self) -> Mapping[str, Any] | None:
@@ -72,71 +86,81 @@ class Try(Struct, frozen=True):
     def has_run(self) -> bool:
         return bool(self.states)
 
+    def list(self, *states: str) -> frozenset[str]:
+        """The evals with some states."""
+        return frozenset(each for each, state in self.states.items() if state in states)
+
     def count(self, state: str) -> int:
         return [*self.states.values()].count(state)
 
     @property
+    def passed(self) -> frozenset[str]:
+        return self.list("passed")
+
+    @property
     def is_good(self) -> bool:
         """Whether it ran, and no eval simply failed."""
-        return self.has_run and not self.failing
+        return self.has_run and not self.list("failed", "error")
 
-    @property
-    def passed(self) -> frozenset[str]:
-        return frozenset(each for each, state in self.states.items() if state == "passed")
+    def count_passes(self, other: Try) -> tuple[int, int, int]:
+        """How many evals pass at this try and at another, of how many that both ran.
 
-    @property
-    def failing(self) -> frozenset[str]:
-        states = ("failed", "error")
-        return frozenset(each for each, state in self.states.items() if state in states)
+        Evals that are flaky, or mixed at one of them, do not count.
+        """
+        aside = self.verdict.flaky | other.verdict.flaky | self.list("mixed") | other.list("mixed")
+        both = frozenset(self.states).intersection(other.states) - aside
+        return len(both & self.passed), len(both & other.passed), len(both)
+
+    def leads(self, other: Try, by: int) -> bool:
+        mine, its, of = self.count_passes(other)
+        return of > 0 and mine - its >= by
 
 
 def list_tries(
     versions: Versions,
     block: str,
     *,
+    stories: Collection[Story] = (),
     since: datetime | None = None,
     draft: Mapping[str, Any] | None = None,
 ) -> list[Try]:
-    """The tries of a block, the oldest first.
+    """The tries of a block, in the order of their codes.
 
-    ``since`` is the moment from which on all runs were read: earlier eras may have run. ``draft``
-    is the block as it is now, a row of BLOCKS.
+    ``stories`` are the verdict on the newest of them. ``since`` is the moment from which on all
+    runs were read: earlier eras may have run. ``draft`` is the block as it is now, a row of BLOCKS.
     """
     timeline = versions.timeline
     history = timeline.histories.get(block)
     saved = timeline.facts.saved.filter(block_id=block)["eval_id"]
-    ended = pl.col("state").is_in((*DECIDED, "error"))
-    results = timeline.results.filter(
-        ended, pl.col("eval_id").is_in(saved.implode()), block_id=block
-    )
-    rows = results.with_columns(began=BEGAN).drop_nulls(("began", "code")).sort("began", "code")
-    stretch = pl.col("code").ne(pl.col("code").shift(1)).fill_null(True).cum_sum()
-    found, seen = list[Try](), set[str]()
-    for its in rows.with_columns(stretch=stretch).partition_by("stretch", maintain_order=True):
-        found.append(_read_stretch(its, block, versions, history, seen))
+    results = timeline.results.filter(pl.col("eval_id").is_in(saved.implode()), block_id=block)
+    ended = results.filter(pl.col("state").is_in((*DECIDED, "error"))).with_columns(began=BEGAN)
+    rows = ended.drop_nulls(("began", "code")).sort("began", "code")
+    found = [
+        _read_code(its, block, versions) for its in rows.partition_by("code", maintain_order=True)
+    ]
     ran = {each.code for each in found}
     for era in () if history is None else history.eras:
         has_run = history is not None and not ran.isdisjoint(history.codes_of(era))
         if not has_run and (since is None or era.first > since):
-            name = versions.names[block, era.mark]
-            found.append(Try(None, name, era.first, is_present=era.is_draft, era=era))
-    found.sort(key=attrgetter("began_at"))
-    told = _mark_present(found, versions, block)
-    return [*_compare(replace(e, draft=draft) if e.is_present else e for e in told)]
+            name, at = versions.names[block, era.mark], era.first
+            found.append(Try(None, name, at, at, is_present=era.is_draft, era=era))
+    found = _mark_present(found, versions, block)
+    found.sort(key=lambda each: each.began_at)
+    places = count(1) if history is None else None
+    numbers = [next(places) if places else each.era and each.era.number for each in found]
+    told = [
+        replace(each, number=number, draft=draft if each.is_present else None)
+        for each, number in zip(found, numbers, strict=True)
+    ]
+    return [*_compare(told, ended, stories)]
 
 
-def _read_stretch(
-    rows: pl.DataFrame,
-    block: str,
-    versions: Versions,
-    history: BlockHistory | None,
-    seen: set[str],
-) -> Try:
+def _read_code(rows: pl.DataFrame, block: str, versions: Versions) -> Try:
+    """A code with all its results."""
     code, first = rows["code"][0], rows["began"][0]
-    is_put_back = code in seen
-    era: Era | None = None if history is None else history.find(first, code)
-    edited_at = None if era is None or is_put_back else era.first
-    seen.add(code)
+    history = versions.timeline.histories.get(block)
+    era = None if history is None else history.find(first, code)
+    edited_at = None if era is None else era.first
     passed, failed = (
         {*rows.filter(pl.col("state").is_in(states))["eval_id"]}
         for states in (("passed",), NOT_PASSING)
@@ -151,19 +175,19 @@ def _read_stretch(
     return Try(
         code,
         versions.name_code(block, code, era),
+        edited_at or first,
         edited_at,
         first,
         rows["began"][-1],
         states,
         dict(newest.select("eval_id", "actual_value").iter_rows()),
-        is_put_back=is_put_back,
+        frozenset(rows["run_id"].drop_nulls()),
         era=era,
-        runs=frozenset(rows["run_id"].drop_nulls()),
     )
 
 
-def _mark_present(found: Sequence[Try], versions: Versions, block: str) -> list[Try]:
-    """Mark the newest try on the present code; it may have been put back without a run."""
+def _mark_present(found: list[Try], versions: Versions, block: str) -> list[Try]:
+    """Mark the try on the present code; it may have been put in again, with or without a run."""
     presence = versions.timeline.presences.get(block)
     saved_at = versions.timeline.facts.saved_at.get(block)
     codes = frozenset[str]() if presence is None else presence.codes
@@ -171,53 +195,117 @@ def _mark_present(found: Sequence[Try], versions: Versions, block: str) -> list[
     if not codes and history is not None and history.draft is not None:
         # Nobody vouches for a code, but the history names that of the draft.
         codes = frozenset(history.codes_of(history.draft))
-    if any(each.is_present for each in found) or not codes:
-        return [*found]
-    newest = max((at for at, each in enumerate(found) if each.code in codes), default=None)
-    if newest is None:
-        return [*found]
-    told = [replace(each, is_present=at == newest) for at, each in enumerate(found)]
-    if newest == len(found) - 1:
-        edited_at, first = told[-1].edited_at, told[-1].first_run_at
-        if edited_at is None and None not in (saved_at, first) and saved_at <= first:  # type: ignore[operator]
-            edited_at = saved_at
-        return [*told[:-1], replace(told[-1], edited_at=edited_at)]
-    last = found[-1].last_run_at or found[-1].edited_at
-    if saved_at is None or last is None or saved_at <= last:
-        return told
-    name = make_name(saved_at, year=versions.year)
-    back = replace(found[newest], edited_at=saved_at, is_put_back=True, is_present=True, back=name)
-    unrun = replace(
-        back, states={}, values={}, first_run_at=None, last_run_at=None, runs=frozenset()
+    its = [each for each in found if each.has_run and each.code in codes]
+    if any(each.is_present for each in found) or not its:
+        return found
+    now = max(its, key=_find_last)
+    others = [each for each in found if each is not now]
+    last = max(map(_find_last, others), default=now.began_at)
+    if any(each.began_at > now.began_at for each in others):
+        is_known = saved_at is not None and saved_at > last
+        again = make_name(saved_at, year=versions.year) if is_known else Name("")
+        now = replace(now, again=again, is_waiting=_find_last(now) <= last)
+    elif now.edited_at is None and saved_at is not None and saved_at <= now.began_at:
+        now = replace(now, edited_at=saved_at)
+    return [*others, replace(now, is_present=True)]
+
+
+def _find_last(its: Try) -> datetime:
+    """When a try ran last, else when it was edited."""
+    return its.last_run_at or its.began_at
+
+
+def _compare(
+    tries: Sequence[Try], results: pl.DataFrame, stories: Collection[Story]
+) -> Iterator[Try]:
+    """Tell what each try mended and broke, compared with the newest earlier one that ran."""
+    judged = {each.run_id for story in stories for each in story.present}
+    ran = [each for each in tries if each.has_run and not each.runs.isdisjoint(judged)]
+    newest = max(ran, key=_find_last, default=None)
+    later = {each.code for each in tries if each.code is not None}
+    before: Try | None = None
+    for each in tries:
+        if not each.has_run:
+            yield each
+            continue
+        later.discard(each.code or "")
+        is_later = pl.col("code").fill_null("").is_in([*later])
+        known = results.filter(~is_later, pl.col("began") <= each.last_run_at)
+        told = _tell_verdict(stories, each) if each is newest else _find_verdict(known, each)
+        its = replace(each, verdict=told)
+        if before is not None:
+            fail, steady = its.list("failed", "error"), its.states.keys() - told.flaky
+            came = told.came | (before.passed - before.verdict.broken)
+            broke = fail & told.broken & came
+            of = before.verdict.broken & steady
+            its = replace(
+                its,
+                of=of,
+                mended=of & its.passed,
+                broke=broke,
+                unclear=fail & before.passed - broke - told.flaky,
+            )
+        yield its
+        before = its
+
+
+def _tell_verdict(stories: Collection[Story], its: Try) -> Verdict:
+    broken = [each for each in stories if each.transition in BROKEN]
+    return Verdict(
+        frozenset(each.id for each in broken),
+        frozenset(each.id for each in broken if each.since_run_id in its.runs),
+        frozenset(each.id for each in stories if each.transition == "flaky"),
     )
-    return [*found, unrun]
 
 
-def find_last_good(tries: Sequence[Try]) -> int | None:
-    """The place of the newest good try before the newest one."""
-    places = (at for at, each in enumerate(tries[:-1]) if each.is_good)
-    return max(places, default=None)
+def _find_verdict(known: pl.DataFrame, its: Try) -> Verdict:
+    """What a check would have said after the last run of a try, of results until then."""
+    is_its = pl.col("code").eq_missing(its.code)
+    newest = known.filter(is_its).sort("began")["run_id"][-1]
+    is_now = is_its & pl.col("run_id").eq_missing(newest)
+    ledger = collect(combine_sides(known.filter(is_now), None, known.filter(~is_now)))
+    found = weigh(ledger)
+    own = set(ledger.results.filter(is_its).drop_nulls("row").select("eval", "row").iter_rows())
+    came = [(at, row) in own for at, row in enumerate(found.overall.since)]
+    ids = ledger.evals["eval_id"]
+    broken, flaky = found.is_broken, found.is_flaky & ~found.is_broken
+    masks = broken, broken & np.asarray(came, dtype=np.bool_), flaky
+    return Verdict(*(frozenset(ids.filter(pl.Series(each, dtype=pl.Boolean))) for each in masks))
 
 
-def list_ran(tries: Sequence[Try]) -> list[Try]:
-    """The tries that ran after the last good code; all that ran, if there are not two of them."""
-    at = find_last_good(tries)
-    later = [] if at is None else [each for each in tries[at + 1 :] if each.has_run]
-    return later if len(later) > 1 else [each for each in tries if each.has_run]
+def find_last_good(tries: Sequence[Try]) -> Try | None:
+    """The newest good try before the newest one."""
+    return next((each for each in reversed(tries[:-1]) if each.is_good), None)
 
 
-def find_best(tries: Sequence[Try]) -> Try | None:
-    """The try with the most passes, the newest of equals; of two or more those since the last good.
+class Choice(Struct, frozen=True):
+    """The try whose prompt is handed out, and whether it is the best one.
 
-    A single try is compared with that code.
+    Tries are compared after the last good code, on the evals that both ran. The *leading* ones are
+    those that no other beats there; the best one passes two evals more than each other.
     """
-    return max(reversed(list_ran(tries)), key=lambda each: len(each.passed), default=None)
+
+    its: Try | None = None
+    is_best: bool = False
+
+
+def choose(tries: Sequence[Try]) -> Choice:
+    good, now = find_last_good(tries), next((e for e in tries if e.is_present and e.has_run), None)
+    after = 0 if good is None else tries.index(good) + 1
+    ran = [each for at, each in enumerate(tries) if each.has_run and (at >= after or each is now)]
+    leading = [each for each in ran if not any(other.leads(each, 1) for other in ran)]
+    best = [e for e in leading if all(e.leads(other, _CLEAR) for other in ran if other is not e)]
+    chosen = leading[-1] if leading else good
+    if now is not None and (now.is_good or now in leading):
+        chosen = now
+    chosen = best[0] if best and chosen in leading else chosen
+    return Choice(chosen, is_best=chosen in best and len(ran) > 1)
 
 
 def say_on(tries: Sequence[Try], day: date | None) -> list[Try]:
     """The tries with their names as they are said on a day."""
     return [
-        replace(each, name=each.name.on(day), back=each.back and each.back.on(day))
+        replace(each, name=each.name.on(day), again=each.again and each.again.on(day))
         for each in tries
     ]
 
@@ -225,41 +313,30 @@ def say_on(tries: Sequence[Try], day: date | None) -> list[Try]:
 class LastTry(Struct, frozen=True):
     """The newest edit that ran, of a block that broke before it.
 
-    ``is_newest`` is whether the block was not edited again since. ``before`` is the try that it is
-    compared with.
+    ``is_newest`` is whether the block was not edited again since.
     """
 
     block: str
     its: Try
-    before: Try
     is_newest: bool = True
 
 
 def find_last_try(tries: Sequence[Try], block: str, runs: Collection[str]) -> LastTry | None:
-    """The newest try in some runs, if evals that it ran did not pass before.
+    """The newest try in some runs, if evals that it ran were broken before.
 
-    A try that lies before the present code in the order of codes is none: that code came back and
-    has not run since.
+    A code that came back is none: it lies before others in the order of codes.
     """
-    ran = [each for each in tries if each.has_run]
-    newest = next((each for each in reversed(ran) if not each.runs.isdisjoint(runs)), None)
-    if newest is None or not newest.of or find_put_back(tries) is not None:
+    ran = [each for each in tries if not each.runs.isdisjoint(runs)]
+    its = max(ran, key=_find_last, default=None)
+    if its is None or not its.of or any(each.again for each in tries):
         return None
-    is_last = newest is tries[-1] or tries[tries.index(newest) + 1].has_run
-    return LastTry(block, newest, ran[ran.index(newest) - 1], is_last)
+    later = tries[tries.index(its) + 1 :]
+    return LastTry(block, its, not later or later[0].has_run)
 
 
-def find_put_back(tries: Sequence[Try]) -> Try | None:
-    """The present code, if it was put back and has not run since."""
-    newest = tries[-1] if tries else None
-    return newest if newest is not None and newest.is_put_back and not newest.has_run else None
-
-
-def find_before(tries: Sequence[Try]) -> Try | None:
-    """The newest try that ran on the code that was put back and has not run since."""
-    back = find_put_back(tries)
-    same = (each for each in reversed(tries[:-1]) if back is not None and each.code == back.code)
-    return next(same, None)
+def find_again(tries: Sequence[Try]) -> Try | None:
+    """The present code, if it was put in again."""
+    return next((each for each in tries if each.again is not None), None)
 
 
 def find_edit(tries: Sequence[Try], story: Story) -> Try | None:
@@ -267,16 +344,3 @@ def find_edit(tries: Sequence[Try], story: Story) -> Try | None:
     ran = [each for each in tries if story.since_run_id in each.runs]
     codes = {each.code for each in story.outcomes if each.run_id == story.since_run_id}
     return next((each for each in ran if each.code in codes), ran[-1] if ran else None)
-
-
-def _compare(tries: Iterable[Try]) -> Iterator[Try]:
-    """Tell what each try mended and broke, compared with the newest earlier one that ran."""
-    before: Try | None = None
-    for each in tries:
-        if before is None or not each.has_run:
-            yield each
-        else:
-            of = before.failing.intersection(each.states)
-            broke = before.passed & each.failing
-            yield replace(each, of=of, mended=of & each.passed, broke=broke)
-        before = each if each.has_run else before
