@@ -15,9 +15,9 @@ from retab_analysis.arguments import check_count, resolve
 from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.source import Source
 from retab_analysis.checks.verdict import Memory, Question, make_verdict
-from retab_analysis.comparison.breaks import list_breaks, name_try, say_breaks, say_unclear
+from retab_analysis.comparison.breaks import name_try, say_unclear
 from retab_analysis.comparison.comparison import Compared, inside
-from retab_analysis.comparison.detail import BROKE, find_day, list_differences
+from retab_analysis.comparison.detail import BROKE, list_differences
 from retab_analysis.comparison.plain_values import list_rows
 from retab_analysis.comparison.run_columns import say_moment
 from retab_analysis.comparison.shown import Shown
@@ -128,26 +128,18 @@ class _Page(TriesInWords):
             said = f"{say_number(now)} passes {mine} of {of}"
             better = f": {say_number(best)} passes {its} of the same {of}"
             return Heading("✗", "bad", said[0].upper() + said[1:], better)
-        sign: tuple[str, Tone] = ("✓", "good") if now.is_good else ("○", "other")
-        unclear = f"; {say_unclear(now)}" * bool(now.unclear)
-        if not now.of and not now.broke:
-            if not any(each.has_run for each in self.known if each is not now):
-                return Heading("○", "other", f"{named} is the only code that ran", f": {passing}")
-            return Heading(*sign, f"{named} {BROKE} nothing", unclear or f": {passing}")
-        if not now.of:
-            return Heading("✗", "bad", f"{named} {BROKE} {len(now.broke)} of {n}", unclear)
-        said = f"{named} mended {len(now.mended)} of {len(now.of)}"
-        if now.mended == now.of and not now.broke:
-            return Heading(*sign, said, unclear or f": {passing}" * (not now.is_good))
-        said += f" and {BROKE} {len(now.broke)}" * bool(now.broke)
-        return Heading("✗", "bad", said, unclear or self._since() * (not now.mended))
-
-    def _since(self) -> str:
-        still = [each for each in self.broken if each.id in self.now.of]
-        breaks = list_breaks(still, {self.block: self.known})
-        if not find_day(still, self.year) or [each.cause for each in breaks] != ["edit"]:
-            return ""
-        return f"; they are broken{say_breaks(breaks, self.year, is_new=False, is_short=True)}"
+        mended = f"mended {len(now.mended)} of {len(now.of)}" * bool(now.of)
+        broke = f"{BROKE} {len(now.broke)}" * bool(now.broke)
+        if now.broke and not now.of:
+            broke += f" of {n}"
+        if not mended and not broke:
+            is_only = not any(each.has_run for each in self.known if each is not now)
+            broke = "is the only code that ran" if is_only else f"{BROKE} nothing"
+        said = f"{named} {' and '.join(filter(None, (mended, broke)))}"
+        tail = f"; {say_unclear(now)}" if now.unclear else f": {passing}" * (not now.broke)
+        if now.broke or now.mended != now.of:
+            return Heading("✗", "bad", said, tail)
+        return Heading(*(("✓", "good") if now.is_good else ("○", "other")), said, tail)
 
     def explain(self, its: Try) -> str:
         """What a try changed, and which evals it mended and broke."""
@@ -207,11 +199,11 @@ class _Page(TriesInWords):
 
     def _say_best(self) -> Line:
         """The run of the newest try, and the best one."""
-        at, its = self.now.last_run_at, self.choice.its
+        at, best = self.now.last_run_at, self.best
         ran = f"run of {say_moment(at, self.year)}" if at else ""
-        said = f"best: {name_column(its)}" if its is not None and self.choice.is_best else ""
-        if its is not None and not said and sum(each.has_run for each in self.tries) > 2:
-            said = "no difference that these runs can tell" * (its is not self.good)
+        said = f"best: {name_column(best)}" if best else ""
+        if not best and sum(each.has_run for each in self.tries) > 2:
+            said = "no difference that these runs can tell"
         return write_line(ran, " · " * bool(ran and said), Span(said, "strong"))
 
     def _open(self, row: Row, values: bool) -> Row:
@@ -285,7 +277,7 @@ class Tries(Shown, called="tries"):
                 configurations of earlier drafts.
         """
         page = self._page
-        its = page.choice.its if which is None else page.find(which)
+        its = page.choice[0] if which is None else page.find(which)
         if its is None:
             raise ConfigError("no try has run yet; give the number of one")
         if (config := _write(its)) is None:

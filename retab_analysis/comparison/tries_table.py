@@ -11,7 +11,7 @@ from retab_analysis.comparison.config_changes import compare_tries, mark_changes
 from retab_analysis.comparison.detail import BROKE, name_eval, say_asserts, summarize_value
 from retab_analysis.evidence.names import EDIT
 from retab_analysis.evidence.story import Story
-from retab_analysis.evidence.tries import Choice, Try, choose, find_last_good
+from retab_analysis.evidence.tries import Try, choose, find_last_good
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import (
     Cell,
@@ -58,16 +58,13 @@ class TriesInWords:
     def tries(self) -> list[Try]:
         """The tries that are shown: the last ones that ran, the last good, later saves."""
         ran = [each for each in self.known if each.has_run]
-        first = max(len(ran) - self.last, 0)
-        earlier = ran[:first] if self.good is None else [self.good] * (self.good in ran[:first])
+        earlier, shown = ran[: -self.last], ran[-self.last :]
         # Without a good one, the earlier one at which most evals passed stands for it.
-        head = sorted(earlier, key=lambda each: len(each.passed))[-1:]
-        shown = [*head, *ran[first:]]
-        now = [] if self.now in shown else [self.now]
-        since = shown[0].began_at if shown else now[0].began_at
-        saves = (each for each in self.known if not each.has_run and each.began_at >= since)
-        its = {id(each) for each in (*shown, *now, *saves)}
-        return [each for each in self.known if id(each) in its]
+        head = [self.good] if self.good in earlier else []
+        head = head or sorted(earlier, key=lambda each: len(each.passed))[-1:] * (not self.good)
+        shown = [*head, *shown, *([] if self.now in shown else [self.now])]
+        first = min(shown, key=lambda each: each.began_at).began_at
+        return [e for e in self.known if e in shown or (not e.has_run and e.began_at >= first)]
 
     @cached_property
     def columns(self) -> list[list[Try]]:
@@ -86,12 +83,13 @@ class TriesInWords:
         return next((each for each in self.known if each.is_present), self.known[-1])
 
     @cached_property
-    def choice(self) -> Choice:
+    def choice(self) -> tuple[Try | None, bool]:
         return choose(self.known)
 
     @cached_property
     def best(self) -> Try | None:
-        return self.choice.its if self.choice.is_best else None
+        its, is_best = self.choice
+        return its if is_best else None
 
     @cached_property
     def changes(self) -> list[tuple[Change, ...]]:
@@ -105,7 +103,7 @@ class TriesInWords:
 
     def copies(self) -> tuple[tuple[str, str], ...]:
         """The prompt that :func:`choose` gives, by what the button says; not that of the draft."""
-        its = self.choice.its if self.values else None
+        its = self.choice[0] if self.values else None
         prompt = its.read("prompt") if its is not None else ""
         if its is None or not prompt or prompt == self.now.read("prompt"):
             return ()

@@ -200,19 +200,20 @@ def _mark_present(found: list[Try], versions: Versions, block: str) -> list[Try]
         return found
     now = max(its, key=_find_last)
     others = [each for each in found if each is not now]
-    last = max(map(_find_last, others), default=now.began_at)
-    if any(each.began_at > now.began_at for each in others):
-        is_known = saved_at is not None and saved_at > last
-        again = make_name(saved_at, year=versions.year) if is_known else Name("")
-        now = replace(now, again=again, is_waiting=_find_last(now) <= last)
+    last = max(map(_find_last, others), default=(now.began_at, now.began_at))
+    is_waiting = _find_last(now) < last
+    is_saved = saved_at is not None and saved_at > last[0]
+    if last[0] > (now.first_run_at or now.began_at) and (is_saved or not is_waiting):
+        again = make_name(saved_at, year=versions.year) if is_saved else Name("")
+        now = replace(now, again=again, is_waiting=is_waiting)
     elif now.edited_at is None and saved_at is not None and saved_at <= now.began_at:
         now = replace(now, edited_at=saved_at)
     return [*others, replace(now, is_present=True)]
 
 
-def _find_last(its: Try) -> datetime:
-    """When a try ran last, else when it was edited."""
-    return its.last_run_at or its.began_at
+def _find_last(its: Try) -> tuple[datetime, datetime]:
+    """When a try ran last, else when it was edited; of two codes in one run the later is last."""
+    return its.last_run_at or its.began_at, its.began_at
 
 
 def _compare(
@@ -278,18 +279,12 @@ def find_last_good(tries: Sequence[Try]) -> Try | None:
     return next((each for each in reversed(tries[:-1]) if each.is_good), None)
 
 
-class Choice(Struct, frozen=True):
+def choose(tries: Sequence[Try]) -> tuple[Try | None, bool]:
     """The try whose prompt is handed out, and whether it is the best one.
 
     Tries are compared after the last good code, on the evals that both ran. The *leading* ones are
     those that no other beats there; the best one passes two evals more than each other.
     """
-
-    its: Try | None = None
-    is_best: bool = False
-
-
-def choose(tries: Sequence[Try]) -> Choice:
     good, now = find_last_good(tries), next((e for e in tries if e.is_present and e.has_run), None)
     after = 0 if good is None else tries.index(good) + 1
     ran = [each for at, each in enumerate(tries) if each.has_run and (at >= after or each is now)]
@@ -299,7 +294,7 @@ def choose(tries: Sequence[Try]) -> Choice:
     if now is not None and (now.is_good or now in leading):
         chosen = now
     chosen = best[0] if best and chosen in leading else chosen
-    return Choice(chosen, is_best=chosen in best and len(ran) > 1)
+    return chosen, chosen in best and len(ran) > 1
 
 
 def say_on(tries: Sequence[Try], day: date | None) -> list[Try]:
@@ -324,11 +319,14 @@ class LastTry(Struct, frozen=True):
 def find_last_try(tries: Sequence[Try], block: str, runs: Collection[str]) -> LastTry | None:
     """The newest try in some runs, if evals that it ran were broken before.
 
-    A code that came back is none: it lies before others in the order of codes.
+    If the present code is an earlier one, there is none.
     """
     ran = [each for each in tries if not each.runs.isdisjoint(runs)]
     its = max(ran, key=_find_last, default=None)
-    if its is None or not its.of or any(each.again for each in tries):
+    is_back = any(
+        each.again or (each.is_present and each.has_run > (each is its)) for each in tries
+    )
+    if its is None or not its.of or is_back:
         return None
     later = tries[tries.index(its) + 1 :]
     return LastTry(block, its, not later or later[0].has_run)

@@ -507,7 +507,8 @@ def _write_try_heads(columns: Sequence[TableColumn]) -> tuple[Html, dict[str, st
         named = tag("b", each.title), tag("span", *words, class_="rv-words")
         heads.append(tag("span", *named, bar, *told, class_=css, title=each.about or None))
     head = tag("div", tag("span"), tag("span", name.title), *heads, class_="rv-heads")
-    return head, {"class_": "rv-table rv-tries", "style": f"--m:{len(tries)}"}
+    wide = " ".join("24px" if "saves" in e.marks else "minmax(0,12.5fr)" for e in tries)
+    return head, {"class_": "rv-table rv-tries", "style": f"--m:{wide}"}
 
 
 def _write_try_cell(cell: Cell, column: TableColumn, below: Html | None) -> Html:

@@ -107,7 +107,8 @@ def _write_table(table: DocumentTable, width: int) -> Iterator[str]:
             yield from _wrap(mark_line(line), width, "      ", lines=2)
     yield from [""] * bool(tries)
     rows = table.rows[:ROWS] if any(each.kind for each in table.rows) or tries else table.rows
-    cells = [_write_tried(row) if tries else _write_cells(row, table) for row in rows]
+    wide = max((measure(each.key) for each in tries), default=0)
+    cells = [_write_tried(row, wide) if tries else _write_cells(row, table) for row in rows]
     briefs = [None if row.brief is None else plain(row.brief) for row in rows]
     whole = [its for its, brief in zip(cells, briefs, strict=True) if brief is None]
     names = max((measure(its[0]) for its in cells), default=0)
@@ -118,6 +119,9 @@ def _write_table(table: DocumentTable, width: int) -> Iterator[str]:
     room = width - 4 - 2 * (len(widths) - 1)
     while sum(widths) > room and max(widths) > _NARROW:
         widths[widths.index(max(widths))] -= 1
+    if tries and cells:
+        keys = " ".join(pad(each.key, wide) for each in tries)
+        yield f"    {pad('Try', widths[0])}  {keys}".rstrip()
     for row, its, brief in zip(rows, cells, briefs, strict=True):
         if brief is not None and not row.kind:
             yield from _wrap(brief, width, f"  {row.sign or ' '} {pad(its[0], widths[0])}  ")
@@ -135,11 +139,13 @@ def _write_cells(row: Row, table: DocumentTable) -> list[str]:
     return [_write_cell(cell, column) for cell, column in both if column.in_text]
 
 
-def _write_tried(row: Row) -> list[str]:
-    """The eval, a sign for each try, and its newest value."""
+def _write_tried(row: Row, wide: int) -> list[str]:
+    """The eval, a sign for each try, and its values where they differ."""
     lines = [mark_line(each.lines[0]) if each.lines else "" for each in row.cells]
-    signs = " ".join(SIGNS.get(each.letter, "·") for each in row.cells[1:])
-    return [lines[0], signs, next(filter(None, reversed(lines[1:])), "")]
+    signs = " ".join(pad(SIGNS.get(each.letter, "·"), wide) for each in row.cells[1:])
+    values = [each for each in lines[1:] if each]
+    shown = [now for now, was in zip(values, ["", *values], strict=False) if now != was]
+    return [lines[0], signs, " | ".join(shown)]
 
 
 def _write_cell(cell: Cell, column: TableColumn) -> str:

@@ -87,8 +87,7 @@ def in_two_blocks(extract: str, split: str) -> LetteredApi:
         ),
         (
             edited({**alike(2, "F" * 10 + "PFFF", "bad"), **alike(6, "P" * 14)}, "BCCA"),
-            "✗ 2 evals are still broken since the edit of 12 Apr; the edit of 1 Apr, put back, "
-            "mended none",
+            "✗ 2 evals are still broken since the edit of extract on 12 Apr",
         ),
     ],
     ids=range(12),
