@@ -199,10 +199,10 @@ class _Page(TriesInWords):
 
     def _say_best(self) -> Line:
         """The run of the newest try, and the best one."""
-        at, best = self.now.last_run_at, self.best
+        at, (_, is_best), best = self.now.last_run_at, self.choice, self.best
         ran = f"run of {say_moment(at, self.year)}" if at else ""
         said = f"best: {name_column(best)}" if best else ""
-        if not best and sum(each.has_run for each in self.tries) > 2:
+        if is_best is False:
             said = "no difference that these runs can tell"
         return write_line(ran, " · " * bool(ran and said), Span(said, "strong"))
 
@@ -411,7 +411,8 @@ def _make(compared: Compared, block: str, last: int, source: Source, memory: Mem
         newest_day=compared.facts().newest_day,
         edits=[each for each in told.edits if each.block == block],
     )
-    first = page.tries[0].last_run_at or page.tries[0].began_at
+    oldest = page.good if page.good in page.tries else page.tries[0]
+    first = oldest.last_run_at or oldest.began_at
     unread = runs.filter(is_its, pl.col("created_at") > first).height
     page = replace(page, unread=unread)
     rows = [_tell(page, *each) for each in zip(page.tries, page.changes, strict=True)]

@@ -83,7 +83,7 @@ class TriesInWords:
         return next((each for each in self.known if each.is_present), self.known[-1])
 
     @cached_property
-    def choice(self) -> tuple[Try | None, bool]:
+    def choice(self) -> tuple[Try | None, bool | None]:
         return choose(self.known)
 
     @cached_property

@@ -279,8 +279,8 @@ def find_last_good(tries: Sequence[Try]) -> Try | None:
     return next((each for each in reversed(tries[:-1]) if each.is_good), None)
 
 
-def choose(tries: Sequence[Try]) -> tuple[Try | None, bool]:
-    """The try whose prompt is handed out, and whether it is the best one.
+def choose(tries: Sequence[Try]) -> tuple[Try | None, bool | None]:
+    """The try whose prompt is handed out, and whether it is the best one; None without another.
 
     Tries are compared after the last good code, on the evals that both ran. The *leading* ones are
     those that no other beats there; the best one passes two evals more than each other.
@@ -294,7 +294,7 @@ def choose(tries: Sequence[Try]) -> tuple[Try | None, bool]:
     if now is not None and (now.is_good or now in leading):
         chosen = now
     chosen = best[0] if best and chosen in leading else chosen
-    return chosen, chosen in best and len(ran) > 1
+    return chosen, chosen in best if ran[1:] else None
 
 
 def say_on(tries: Sequence[Try], day: date | None) -> list[Try]:

@@ -270,7 +270,11 @@ def test_the_last_tries_and_their_prompts(monkeypatch: pytest.MonkeyPatch) -> No
             its.prompt(name)
     assert "red" not in its.to_markdown()
     assert "Prompt" in its.to_markdown(values=True)
-    assert str(its).splitlines()[0].startswith("✗ Try 6 passes 9 of 18: try 5 passes 14 of the same 18")
+    assert (
+        str(its)
+        .splitlines()[0]
+        .startswith("✗ Try 6 passes 9 of 18: try 5 passes 14 of the same 18")
+    )
     page = its._repr_html_()
     heads = re.findall(r'class="rv-moment([^"]*)"><b>([^<]*)</b>', page)
     times = [f"try {n} · {day} Apr 09:00" for n, day in ((1, 1), (4, 13), (5, 14), (6, 15))]
@@ -290,7 +294,7 @@ def unchanged() -> LetteredApi:
 
 
 def rerun() -> LetteredApi:
-    """A run of the nine broken evals mends five; the whole run after it is of an edit that did not."""
+    """A run of the nine broken evals mends five, then a whole run of an edit mends none."""
     api = world(f"{OLD}FF", "A" * 10 + "BCDE", f"{OLD}FF")
     broken = [each for each in api.evals if not each.startswith(("fine", "other"))]
     letters = {each: "P" if each.startswith("mid") else "F" for each in broken}
@@ -304,7 +308,8 @@ def rerun() -> LetteredApi:
     [
         (
             world(f"{OLD}FFPP", "A" * 10 + "BBAAB"),
-            "○ extract was edited and has not run yet; when it had this code, 9 of its evals were broken",
+            "○ extract was edited and has not run yet; when it had this code, 9 of its evals were "
+            "broken",
             "○ The edit of 11 Apr was put back at 10:30 and has not run since",
             [2, 1],
             "Prompt B",
@@ -347,7 +352,8 @@ def test_a_sequence_is_told_alike_at_every_door(
         assert main(["tries", FLOW, "extract", "--json"], Session(api.client)) == 0
     told = json.loads(capsys.readouterr().out)
     assert made.headline.startswith(verdict)
-    assert its.headline.startswith(headline) and told["headline"] == its.headline
+    assert its.headline.startswith(headline)
+    assert told["headline"] == its.headline
     assert its.frame["number"].to_list() == numbers
     assert [each["number"] for each in told["tries"]] == numbers
     assert its.prompt() == prompt
