@@ -339,20 +339,22 @@ def tries(
 ) -> Tries:
     """Show the last edits of a block, and what each of them mended and broke.
 
-    A try is one code of the block, from one edit to the next. It is compared with the newest try
-    before it that ran. One eval more or less may be luck: one run of a try shows no more.
+    A try is one code of the block, with all its runs; a code that was put back is the try it was.
+    It is compared with the newest try before it that ran, by the verdicts on both. One eval more or
+    less may be luck: one run of a try shows no more.
 
     Args:
         workflow_id: The workflow, its id or its name.
         block: The block, its id or its label.
-        last: How many tries to show, beside the last good code: the newest at which no eval failed.
+        last: How many tries that ran to show, beside the last good code: the newest at which no
+            eval failed.
         client: The client to ask; by default the session's.
         progress: False for no progress bar; by default a notebook or a terminal shows one.
 
     Returns:
         ``.frame``, one row per try, the newest first; ``.evals``, one row per try and eval: its
         state and value, and whether the try mended or broke it; ``.headline``; and
-        ``.prompt(name)``, which gives a prompt back. Without the history of blocks, the words and
+        ``.prompt(which)``, which gives a prompt back. Without the history of blocks, the words and
         earlier prompts are not known.
 
     Raises:
