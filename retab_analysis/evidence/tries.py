@@ -1,7 +1,7 @@
 """Tries: the codes of a block, and what each of them mended and broke.
 
 A try is one code: a code that came back is the try it was, with all its runs. A save that has not
-run is a try, too. *Mended* and *broke* go by verdicts: that of the try before, and its own. An eval
+run is a try, too. *Mended* goes by the verdict of the try before, *broke* by its own. An eval
 that is flaky, or *mixed* at a try (it passed and failed there), is in neither.
 """
 
@@ -30,7 +30,7 @@ from retab_analysis.vocabulary import BROKEN, DECIDED, NOT_PASSING
 _CLEAR = 2  # so many evals more pass at the best try than at each other one
 
 
-class Verdict(Struct, frozen=True):
+class TryVerdict(Struct, frozen=True):
     """What the verdict of a try says of evals: which are broken, and which of them since this try.
 
     ``came`` are those that are broken since this try by the likeliest reading.
@@ -66,7 +66,7 @@ class Try(Struct, frozen=True):
     is_waiting: bool = False  # whether it has not run since
     era: Era | None = None  # if the history of its block is known
     draft: Mapping[str, Any] | None = None  # the block of the draft, of the present code
-    verdict: Verdict = Verdict()
+    verdict: TryVerdict = TryVerdict()
     of: frozenset[str] = frozenset()
     mended: frozenset[str] = frozenset()
     broke: frozenset[str] = frozenset()
@@ -193,7 +193,7 @@ def _mark_present(found: list[Try], versions: Versions, block: str) -> list[Try]
     codes = frozenset[str]() if presence is None else presence.codes
     history = versions.timeline.histories.get(block)
     if not codes and history is not None and history.draft is not None:
-        # Nobody vouches for a code, but the history names that of the draft.
+        # Without a voucher for a code, the history names the draft's.
         codes = frozenset(history.codes_of(history.draft))
     its = [each for each in found if each.has_run and each.code in codes]
     if any(each.is_present for each in found) or not its:
@@ -250,16 +250,16 @@ def _compare(
         before = its
 
 
-def _tell_verdict(stories: Collection[Story], its: Try) -> Verdict:
+def _tell_verdict(stories: Collection[Story], its: Try) -> TryVerdict:
     broken = [each for each in stories if each.transition in BROKEN]
-    return Verdict(
+    return TryVerdict(
         frozenset(each.id for each in broken),
         frozenset(each.id for each in broken if each.since_run_id in its.runs),
         frozenset(each.id for each in stories if each.transition == "flaky"),
     )
 
 
-def _find_verdict(known: pl.DataFrame, its: Try) -> Verdict:
+def _find_verdict(known: pl.DataFrame, its: Try) -> TryVerdict:
     """What a check would have said after the last run of a try, of results until then."""
     is_its = pl.col("code").eq_missing(its.code)
     newest = known.filter(is_its).sort("began")["run_id"][-1]
@@ -271,7 +271,7 @@ def _find_verdict(known: pl.DataFrame, its: Try) -> Verdict:
     ids = ledger.evals["eval_id"]
     broken, flaky = found.is_broken, found.is_flaky & ~found.is_broken
     masks = broken, broken & np.asarray(came, dtype=np.bool_), flaky
-    return Verdict(*(frozenset(ids.filter(pl.Series(each, dtype=pl.Boolean))) for each in masks))
+    return TryVerdict(*(frozenset(ids.filter(pl.Series(each, dtype=pl.Boolean))) for each in masks))
 
 
 def find_last_good(tries: Sequence[Try]) -> Try | None:
