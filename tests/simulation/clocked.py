@@ -277,7 +277,7 @@ def draw(world: str, kind: str, runs: int, *, seed: Sequence[int], looks: int = 
     )
     rate = rate if law.tail is None else rng.beta(*law.tail, size)
     rates = np.tile(rate, (rows, 1))
-    code = _draw_edits(rng, rows, runs, blocks, quiet=kind != "benign")
+    code = _draw_edits(rng, rows, runs, block, quiet=kind != "benign")
     if kind in ("edit", "drift", "tenth"):
         _break(rng, kind, rates[runs:], code[runs:], block, document, law)
     hours = np.cumsum(np.clip(rng.lognormal(2.9, 1.0, rows), 2.5, 150))
@@ -355,15 +355,17 @@ def _draw_outputs(rng: Generator, size: int, likely: tuple[float, ...]) -> Float
     return np.asarray((weight * ~accepted).sum(axis=1) / weight.sum(axis=1))
 
 
-def _draw_edits(rng: Generator, rows: int, at: int, blocks: int, *, quiet: bool) -> Ints:
+def _draw_edits(rng: Generator, rows: int, at: int, block: Ints, *, quiet: bool) -> Ints:
     """Edits without effect in the history; none in the candidate's run or, if quiet, later."""
-    code = np.zeros((rows, blocks), dtype=np.int64)
+    code = np.zeros((rows, blocks := int(block.max()) + 1), dtype=np.int64)
     often = rng.uniform(0.05, 0.3)
     for row in range(1, at):
         if rng.random() < often:
             code[row:, rng.integers(blocks)] += 1
     if not quiet:
-        code[at:, rng.choice(blocks, 1 + int(rng.random() < 0.3), replace=False)] += 1
+        several = 1 + int(rng.random() < 0.3)
+        its = rng.permutation(np.unique(block))[:several]  # some block may have no eval
+        code[at:, its] += 1
     return code
 
 

@@ -319,13 +319,13 @@ def count_settle(task: Task, seed: Sequence[int]) -> Counter[str]:
             if not name:
                 counts[f"found {its} either"] = counts["found either"]
         if not name and task.kind != "hour":
-            # Calm is settle once; strict is settle, another whole run, settle.
+            # Calm is settle once; strict is settle, another whole run, settle. Who sees red at the
+            # first settle has the answer: a pass in the run after it does not take it back.
             _, strict, more = settle(drawn, at + 1, before=after.again)
-            great = bool((drawn.rates[at] - drawn.rates[at - 1] >= GREAT).any())
-            counts.update({"strict 0": strict.exit == 0, "strict reruns": reruns + more})
-            for procedure, its_answer in {"calm": after, "strict": strict}.items():
-                counts[f"{procedure} 0 great"] = int(great and its_answer.exit == 0)
-            counts["great"] = int(great)
+            great = int((drawn.rates[at] - drawn.rates[at - 1] >= GREAT).any())
+            calm_0, strict_0 = after.exit == 0, after.exit != 1 and strict.exit == 0
+            counts.update({"great": great, "calm 0 great": great * calm_0, "strict 0": strict_0})
+            counts.update({"strict 0 great": great * strict_0, "strict reruns": reruns + more})
     return counts
 
 
