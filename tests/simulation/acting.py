@@ -38,6 +38,7 @@ class Answer:
     exit: int
     made: ra.Comparison | None = None
     told: pl.DataFrame | None = None
+    again: tuple[pl.DataFrame, ...] = ()
 
     @property
     def called(self) -> Bools:
@@ -62,9 +63,8 @@ def judge(
     saved: pl.DataFrame | None = None,
 ) -> ra.Comparison:
     """The comparison that ``ra.check`` makes; ``again`` are runs of single evals."""
-    history, candidate = (
-        each.with_columns(run_scope=pl.lit("workflow")) for each in (history, candidate)
-    )
+    whole = pl.coalesce("run_scope", pl.lit("workflow"))
+    history, candidate = (each.with_columns(run_scope=whole) for each in (history, candidate))
     if again is not None:
         candidate = pl.concat([candidate, again.with_columns(run_scope=pl.lit("eval"))])
     expected = None if saved is None else frozenset(saved["eval_id"])
@@ -84,11 +84,16 @@ def choose_again(made: ra.Comparison, rounds: int, now: datetime) -> list[str]:
 
 
 def look(
-    drawn: Drawn, row: int, again: Sequence[pl.DataFrame] = (), blocks: Bools | None = None
+    drawn: Drawn,
+    row: int,
+    again: Sequence[pl.DataFrame] = (),
+    blocks: Bools | None = None,
+    before: Sequence[pl.DataFrame] = (),
 ) -> Answer:
-    """A check when a run is the newest, of some blocks or of all, with the reruns since then."""
+    """A check when a run is the newest, of some blocks or of all, with reruns since and before."""
     reruns = pl.concat(again) if again else None
-    history = drawn.of_rows(choose_read(row))
+    single = (each.with_columns(run_scope=pl.lit("eval")) for each in before)
+    history = pl.concat([drawn.of_rows(choose_read(row)), *single])
     newest = drawn.of_rows([row])
     if blocks is not None:
         newest = newest.filter(blocks[drawn.block])
@@ -97,7 +102,7 @@ def look(
     evals = pl.DataFrame({"eval_id": drawn.eval_ids})
     told = evals.join(said, on="eval_id", how="left", maintain_order="left")
     words = told["transition"].fill_null("").to_numpy().astype(str)
-    return Answer(words, exit_code(made), made, told)
+    return Answer(words, exit_code(made), made, told, tuple(again))
 
 
 def look_naively(drawn: Drawn, row: int, last: Outcomes | None = None) -> Answer:
@@ -108,9 +113,12 @@ def look_naively(drawn: Drawn, row: int, last: Outcomes | None = None) -> Answer
     return Answer(words, int((fails & passed).any()))
 
 
-def settle(drawn: Drawn, row: int, *, naively: bool = False) -> tuple[Answer, Answer, int]:
-    """Before and after the reruns, and how many they were."""
-    answer = at_sight = look_naively(drawn, row) if naively else look(drawn, row)
+def settle(
+    drawn: Drawn, row: int, *, naively: bool = False, before: Sequence[pl.DataFrame] = ()
+) -> tuple[Answer, Answer, int]:
+    """Before and after the reruns, and how many they were; ``before`` are those of earlier runs."""
+    answer = look_naively(drawn, row) if naively else look(drawn, row, before=before)
+    at_sight = answer
     last, again, spent = drawn.after(row), [], 0
     for round_, wait in enumerate(WAITING):
         hour = drawn.hours[row] + wait
@@ -126,5 +134,5 @@ def settle(drawn: Drawn, row: int, *, naively: bool = False) -> tuple[Answer, An
             answer = look_naively(drawn, row, last)
         else:
             again.append(drawn.results_again(row, round_, hour, asked, last))
-            answer = look(drawn, row, again)
+            answer = look(drawn, row, again, before=before)
     return at_sight, answer, spent

@@ -9,7 +9,9 @@ Further worlds break what the model assumes. *repeating* (F): each input has one
 one stays for about thirty hours, past every look of ``settle``, and every edit draws anew. *shaky*
 is A with many more flaky evals. *C*: three to ten evals read one document and fail together for
 hours, a provider has bad periods of 4 to 30 hours, and 7 of 100 runs are in an outage. *E* is A
-with a run a week, and half of the evals are saved month by month.
+with a run a week, and half of the evals are saved month by month. *J*: failing rates come from a
+Beta law with a heavy tail, and 8 of 100 runs are in a mild bad hour, which adds .1 to every rate.
+*N*: three to ten evals read one document, which fails as a whole now and then.
 
 Nothing here was tuned to the library.
 """
@@ -57,6 +59,8 @@ class Law:
     bad_hours: tuple[float, float] = (1, 3)
     outages: float = 0.0  # the share of runs
     weekly: bool = False
+    tail: tuple[float, float] | None = None  # the Beta law of failing rates
+    mild: float = 0.0  # the share of runs in a mild bad hour
 
 
 _A = Law((0.1, 0.4), (0, 0), (0, 0), has_outputs=False)
@@ -68,6 +72,8 @@ LAWS = {
     "shaky": replace(_A, flaky=(0.3, 0.6)),
     "C": replace(_A, of_document=(3, 10), together=0.5, bad_hours=(4, 30), outages=0.07),
     "E": replace(_A, weekly=True),
+    "J": replace(_A, tail=(0.1, 1.2), mild=0.08),
+    "N": replace(_A, of_document=(3, 10), documents_fail=(0.005, 0.02)),
 }
 
 
@@ -95,6 +101,7 @@ class Drawn:
         together: When the evals of a document fail together: the document, begin and end.
         errors: Which evals end in an error in each whole run, ``rows × evals``.
         added_at: The first whole run that has each eval.
+        mild: When mild bad hours begin and end.
         seed: From which everything is drawn.
     """
 
@@ -114,6 +121,7 @@ class Drawn:
     together: Floats = field(default_factory=lambda: np.zeros((3, 0)))
     errors: Bools | None = None
     added_at: Ints | None = None
+    mild: Floats = field(default_factory=lambda: np.zeros((2, 0)))
 
     @property
     def size(self) -> int:
@@ -166,6 +174,8 @@ class Drawn:
         rise = self.rise(hour)  # of solid evals, too
         least = 0.002 if rise else 1e-6
         rate = expit(logit(np.clip(self.rates[row], least, 1 - 1e-6)) + shift[self.block] + rise)
+        begins, ends = self.mild
+        rate = np.minimum(rate + 0.1 * ((begins <= hour) & (hour < ends)).any(), 1.0)
         lost = rng.random(int(self.document.max()) + 1) < self.documents_fail
         which, begins, ends = self.together
         lost[which[(begins <= hour) & (hour < ends)].astype(int)] = True
@@ -265,8 +275,9 @@ def draw(world: str, kind: str, runs: int, *, seed: Sequence[int], looks: int = 
         if law.has_outputs
         else _draw_rates(rng, size, law.flaky)
     )
+    rate = rate if law.tail is None else rng.beta(*law.tail, size)
     rates = np.tile(rate, (rows, 1))
-    code = _draw_edits(rng, rows, runs, blocks, quiet=kind != "benign")
+    code = _draw_edits(rng, rows, runs, block, quiet=kind != "benign")
     if kind in ("edit", "drift", "tenth"):
         _break(rng, kind, rates[runs:], code[runs:], block, document, law)
     hours = np.cumsum(np.clip(rng.lognormal(2.9, 1.0, rows), 2.5, 150))
@@ -290,7 +301,14 @@ def draw(world: str, kind: str, runs: int, *, seed: Sequence[int], looks: int = 
         together=_draw_together(rng, end, document, law.together),
         errors=_draw_errors(rng, rows, size, runs, law.outages),
         added_at=_draw_added(rng, size, runs) if law.weekly else None,
+        mild=_draw_mild(rng, hours, law.mild),
     )
+
+
+def _draw_mild(rng: Generator, hours: Floats, share: float) -> Floats:
+    """Begin and end of the mild bad hours in which a share of the runs is."""
+    its = hours[rng.random(len(hours)) < share]
+    return np.stack([its - rng.uniform(0, 1, len(its)), its + rng.uniform(0.2, 2, len(its))])
 
 
 def _draw_together(rng: Generator, end: float, document: Ints, often: float) -> Floats:
@@ -337,15 +355,17 @@ def _draw_outputs(rng: Generator, size: int, likely: tuple[float, ...]) -> Float
     return np.asarray((weight * ~accepted).sum(axis=1) / weight.sum(axis=1))
 
 
-def _draw_edits(rng: Generator, rows: int, at: int, blocks: int, *, quiet: bool) -> Ints:
+def _draw_edits(rng: Generator, rows: int, at: int, block: Ints, *, quiet: bool) -> Ints:
     """Edits without effect in the history; none in the candidate's run or, if quiet, later."""
-    code = np.zeros((rows, blocks), dtype=np.int64)
+    code = np.zeros((rows, blocks := int(block.max()) + 1), dtype=np.int64)
     often = rng.uniform(0.05, 0.3)
     for row in range(1, at):
         if rng.random() < often:
             code[row:, rng.integers(blocks)] += 1
     if not quiet:
-        code[at:, rng.choice(blocks, 1 + int(rng.random() < 0.3), replace=False)] += 1
+        several = 1 + int(rng.random() < 0.3)
+        its = rng.permutation(np.unique(block))[:several]  # some block may have no eval
+        code[at:, its] += 1
     return code
 
 

@@ -50,6 +50,8 @@ RUNS = (1, 2, 4, 7, 12, 20, 30, 40)
 LOOKS, LOOKED_BACK = 12, 3
 SIZES = {5: "5 or more", 2: "2 to 4", 1: "1"}
 """How many evals broke."""
+GREAT = 0.5
+"""A great fall: some eval's failing rate rose by so much."""
 SMALL = 40
 """So many evals a small suite has at most."""
 FIRST_LOOK, LATER_LOOKS, MOST_LOOKS = 6, (0, 1, 2, 4), 8
@@ -67,13 +69,14 @@ nothing changed: reruns                         | settle same | ALL | reruns/sui
 nothing changed: words that differ from the look before | looks same | ALL | changes/words | ≤ .05 .05 - -
 nothing changed: the same, of flaky evals       | looks same | ALL | flaky changes/flaky words | ≤ .10 .10 - -
 nothing changed: evals called fixed, in 12 looks | looks same | ALL | said fixed/suite | ≤ -
-half benign by eval: called at sight that broke | settle edit+benign | MORE | true sight/called sight | ≥ .88 .84 - - - -
+half benign by eval: called at sight that broke | settle edit+benign | MORE J N | true sight/called sight | ≥ .88 .84 - - - - .72 .72
 half benign by eval: called at sight with some doubt that broke | settle edit+benign | MORE | true doubt/called doubt | ≥ -
 half benign by eval: called after settle that broke | settle edit+benign | MORE | true settled/called settled | ≥ -
-half benign by eval: called at the second look that broke | settle edit+benign | MORE | true second/called second | ≥ -
-half benign by suite: red at sight in which something broke | settle edit+benign | MORE | red broken sight/red sight | ≥ -
+half benign by eval: called at the second look that broke | settle edit+benign | MORE J N | true second/called second | ≥ - - - - - - - .90
+half benign by eval: called at the second look without doubt that broke | settle edit+benign | MORE J N | true sure/called sure | ≥ - - - - - - - .95
+half benign by suite: red at sight in which something broke | settle edit+benign | MORE J N | red broken sight/red sight | ≥ -
 half benign by suite: red after settle in which something broke | settle edit+benign | MORE | red broken settled/red settled | ≥ -
-half benign by suite: red at the second look in which something broke | settle edit+benign | MORE | red broken second/red second | ≥ -
+half benign by suite: red at the second look in which something broke | settle edit+benign | MORE J N | red broken second/red second | ≥ -
 broken suites: red at sight                     | settle edit | MORE | red broken sight/broken sight | ≥ .45 .45 - - - -
 broken suites: red at sight if 1 eval broke     | settle edit | MORE | red 1 sight/broken 1 sight | ≥ -
 broken suites: red at sight if 2 to 4 broke     | settle edit | MORE | red 2 to 4 sight/broken 2 to 4 sight | ≥ -
@@ -83,7 +86,7 @@ broken suites: red after settle                 | settle edit | MORE | red broke
 broken suites: exit code not 0 at sight         | settle edit | MORE | not 0 sight/broken sight | ≥ -
 broken suites: exit code not 0 after settle     | settle edit | MORE | not 0 settled/broken settled | ≥ -
 broken suites: undecided if not red at sight    | settle edit | MORE | undecided sight/not red sight | ≥ .95 .95 - - - -
-benign edit: exit code 1 at sight               | settle benign | MORE | red sight/suites | ≤ .07 .07 - - - -
+benign edit: exit code 1 at sight               | settle benign | MORE J N | red sight/suites | ≤ .07 .07 - - - - .14 -
 benign edit: exit code 1 at the first or second look | settle benign | MORE | red at 1 or 2/suites | ≤ .12 .12 - - - -
 benign edit: exit code 1 after settle           | settle benign | A B | red settled/suites | ≤ .15 .35
 bad hour: exit code 1 after settle              | settle hour | A B | red settled/suites | ≤ .20 .30
@@ -120,6 +123,17 @@ codes come back and evals drift: the run of a hard break | returning same | G | 
 codes come back and evals drift: without an edit as the cause | returning same | G | drift/broken called | ≥ .95
 benign edits every second run: the run of a soft break | returning same | H | since soft/soft | ≥ .88
 versions take turns: calls that are true        | returning same | I | true/called | ≥ .95
+nothing changed: exit code 0 after strict       | settle same | ALL | strict 0/suites | ≥ .78
+nothing changed: reruns of strict               | settle same | ALL | strict reruns/suite | ≤ -
+edit: exit code 0 after calm, of suites with a great fall   | settle edit | MORE J N | calm 0 great/great | ≤ -
+edit: exit code 0 after strict, of suites with a great fall | settle edit | MORE J N | strict 0 great/great | ≤ .04
+edit: reruns of calm                            | settle edit | A B | reruns/suite | ≤ -
+edit: reruns of strict                          | settle edit | A B | strict reruns/suite | ≤ -
+drift: exit code 1 after calm, of broken suites | settle drift 3 10 20 | A B J N | red broken settled/broken settled | ≥ .80 .72 .65 .72
+drift: exit code 0 after calm, of suites with a great fall   | settle drift 3 10 20 | A B J N | calm 0 great/great | ≤ -
+drift: exit code 0 after strict, of suites with a great fall | settle drift 3 10 20 | A B J N | strict 0 great/great | ≤ .15
+drift: reruns of calm                           | settle drift 3 10 20 | A B | reruns/suite | ≤ -
+drift: reruns of strict                         | settle drift 3 10 20 | A B | strict reruns/suite | ≤ -
 when and why: the run of a hard break           | past edit | A B | since/hard | ≥ .93
 when and why: an edit as the cause              | past edit | A B | by edit/called | ≥ .97
 suite without a change: {runs}                  | size same 1,5,20,40 | A B first second uniform | found/suites | ≤ .10
@@ -271,6 +285,10 @@ def count_settle(task: Task, seed: Sequence[int]) -> Counter[str]:
                 doubt = answer.called & (p < SURE)
                 counts["called doubt"] = int(doubt.sum())
                 counts["true doubt"] = int((doubt & worse).sum())
+            if when == "second" and answer.told is not None:
+                sure = answer.called & (answer.told["p_regressed"].fill_null(0).to_numpy() >= SURE)
+                counts["called sure"] = int(sure.sum())
+                counts["true sure"] = int((sure & worse).sum())
 
     def score_suite(when: str, answer: Answer) -> None:
         """Whether a suite is red, or undecided, in which something broke and fails in that run."""
@@ -300,6 +318,14 @@ def count_settle(task: Task, seed: Sequence[int]) -> Counter[str]:
             counts[f"{name}found either"] = int(either.sum())
             if not name:
                 counts[f"found {its} either"] = counts["found either"]
+        if not name and task.kind != "hour":
+            # Calm is settle once; strict is settle, another whole run, settle. Who sees red at the
+            # first settle has the answer: a pass in the run after it does not take it back.
+            _, strict, more = settle(drawn, at + 1, before=after.again)
+            great = int((drawn.rates[at] - drawn.rates[at - 1] >= GREAT).any())
+            calm_0, strict_0 = after.exit == 0, after.exit != 1 and strict.exit == 0
+            counts.update({"great": great, "calm 0 great": great * calm_0, "strict 0": strict_0})
+            counts.update({"strict 0 great": great * strict_0, "strict reruns": reruns + more})
     return counts
 
 
