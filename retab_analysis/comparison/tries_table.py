@@ -111,7 +111,7 @@ class TriesInWords:
 
     def say_title(self, label: str) -> Line:
         n = sum(each.has_run for each in self.tries)
-        n -= self.good is not None and n > 1 and self.good in self.tries
+        n -= n > 1 and self.good is self.tries[0]  # which stands before them
         words = Span(f"{n} {'try' if n == 1 else 'tries'} on {label}", "strong")
         return write_line(words, "; the marked words differ from the code before")
 
