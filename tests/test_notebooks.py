@@ -76,7 +76,7 @@ def test_the_quickstart_runs_without_a_key(
     assert 'data-mime-type="application/vnd.jupyter.stderr"' not in html
     assert "extract_lines was edited again and has not run" in plain(html)
     assert plain(html).count("Starting 1 run of 18 evals in wf_invoices") == 4
-    assert "best try: " in plain(html)
+    assert "best: try " in plain(html)
     assert html.count('src="data:image/png') == 1
     runs = ra.read_csv(runner.BUILD / "runs.csv")
     assert runs.height > 100
