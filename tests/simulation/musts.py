@@ -123,10 +123,10 @@ codes come back and evals drift: the run of a hard break | returning same | G | 
 codes come back and evals drift: without an edit as the cause | returning same | G | drift/broken called | ≥ .95
 benign edits every second run: the run of a soft break | returning same | H | since soft/soft | ≥ .88
 versions take turns: calls that are true        | returning same | I | true/called | ≥ .95
-nothing changed: exit code 0 after strict       | settle same | ALL | strict 0/suites | ≥ .78
+nothing changed: exit code 0 after strict       | settle same | ALL | strict 0/suites | ≥ .78 .78 - -
 nothing changed: reruns of strict               | settle same | ALL | strict reruns/suite | ≤ -
 edit: exit code 0 after calm, of suites with a great fall   | settle edit | MORE J N | calm 0 great/great | ≤ -
-edit: exit code 0 after strict, of suites with a great fall | settle edit | MORE J N | strict 0 great/great | ≤ .04
+edit: exit code 0 after strict, of suites with a great fall | settle edit | MORE J N | strict 0 great/great | ≤ .04 .04 .04 .04 - - .04 .04
 edit: reruns of calm                            | settle edit | A B | reruns/suite | ≤ -
 edit: reruns of strict                          | settle edit | A B | strict reruns/suite | ≤ -
 drift: exit code 1 after calm, of broken suites | settle drift 3 10 20 | A B J N | red broken settled/broken settled | ≥ .80 .72 .65 .72
