@@ -99,7 +99,7 @@ def make_sides(plan: ReadingPlan, versions: Versions, client: Client) -> Sides:
     timeline, now = versions.timeline, plan.now
     codes = None if now is None or now.kind == "draft" else versions.code_of(now)
     if codes is not None:
-        timeline = timeline.at({block: each.codes for block, each in codes.items()})
+        timeline = timeline.at(codes)
     sides = _make_sides(plan, timeline, client, is_now=plan.follow and codes is None)
     if codes is not None and now is not None:
         sides = keep_to_version(sides, now, codes, versions)

@@ -23,9 +23,10 @@ from retab_analysis.evidence.comparable import (
     put_on_side,
 )
 from retab_analysis.evidence.names import Name
+from retab_analysis.evidence.presence import Presence, Sameness
 from retab_analysis.evidence.saved_evals import count_lost, find_ended
-from retab_analysis.evidence.timeline import Sameness, Timeline, lacks_codes
-from retab_analysis.evidence.versions import BlockCode, Moment, Versions
+from retab_analysis.evidence.timeline import Timeline, lacks_codes
+from retab_analysis.evidence.versions import Moment, Versions
 from retab_analysis.markup import count_noun
 from retab_analysis.vocabulary import MOMENT, NOT_PASSING, Transition
 
@@ -33,7 +34,7 @@ _CODED = {"block_id": pl.String(), "code": pl.String()}
 
 
 def keep_to_version(
-    sides: Sides, now: Moment, codes: Mapping[str, BlockCode], versions: Versions
+    sides: Sides, now: Moment, codes: Mapping[str, Presence], versions: Versions
 ) -> Sides:
     """The candidate's side of an earlier version: its own results, and what is not known of it."""
     named, draft = versions.name(now), versions.code_of(DRAFT_NOW)
@@ -111,14 +112,14 @@ def set_against(sides: Sides, plan: ReadingPlan, versions: Versions, timeline: T
 
 
 def _say_unknown(
-    before: Mapping[str, BlockCode],
-    now: Mapping[str, BlockCode],
+    before: Mapping[str, Presence],
+    now: Mapping[str, Presence],
     told: Mapping[str, Sameness],
     names: tuple[Name, Name],
 ) -> str:
     """What is not known about two versions, in words; empty if all is known."""
     unknown = [block for block, word in told.items() if word == "unknown"]
-    pairs = [(before[block].config, now.get(block, BlockCode()).config) for block in unknown]
+    pairs = [(before[block].config, now.get(block, Presence()).config) for block in unknown]
     if not unknown:
         return ""
     if any(None in pair for pair in pairs):
@@ -128,16 +129,16 @@ def _say_unknown(
 
 def _find_codes(
     plan: ReadingPlan, versions: Versions, candidate: pl.DataFrame
-) -> Mapping[str, BlockCode]:
+) -> Mapping[str, Presence]:
     """The codes of the checked version; runs that were asked for have those of their blocks."""
     if plan.now is not None:
         return versions.code_of(plan.now)
     codes = candidate.group_by("block_id").agg(pl.col("code").drop_nulls().unique())
-    return {block: BlockCode(frozenset(its)) for block, its in codes.iter_rows()}
+    return {block: Presence(codes=frozenset(its)) for block, its in codes.iter_rows()}
 
 
 def _choose_coded(
-    results: pl.DataFrame, codes: Mapping[str, BlockCode], how: Literal["semi", "anti"] = "semi"
+    results: pl.DataFrame, codes: Mapping[str, Presence], how: Literal["semi", "anti"] = "semi"
 ) -> pl.DataFrame:
     """The results on the code of a version; with ``anti`` the others."""
     pairs = [(block, code) for block, its in codes.items() for code in its.codes]

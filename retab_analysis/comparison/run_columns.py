@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from retab_analysis.evidence.cells import read_codes
 from retab_analysis.markup import one_line
 from retab_analysis.render.document import Change, TableColumn
 from retab_analysis.render.text import mark_line
@@ -120,7 +121,7 @@ class KnownRuns:
         known: dict[str, tuple[str, datetime | None]] = {}  # codes of blocks, and when they ran
         asked = [each["run_id"] for each in runs if each["run_id"] in self.checked]
         checked = asked if self.are_versions else asked[-1:]
-        codes = self.read_codes()
+        codes = read_codes(self.results) if "code" in self.results.columns else {}
         for run in runs:
             now, at = codes.get(run["run_id"], {}), run["at"]
             edited = {k: known[k][1] for k, code in now.items() if known.get(k, (code,))[0] != code}
@@ -134,16 +135,6 @@ class KnownRuns:
                 about=self._say_title(run, edited),
                 edited=frozenset(edited),
             )
-
-    def read_codes(self) -> dict[str, dict[str, str]]:
-        """The code of each block, by the id of the run."""
-        found: dict[str, dict[str, str]] = {}
-        if "code" not in self.results.columns:
-            return found
-        rows = self.results.drop_nulls(("run_id", "block_id", "code"))
-        for run_id, block, code in rows.select("run_id", "block_id", "code").unique().iter_rows():
-            found.setdefault(run_id, {})[block] = code
-        return found
 
     def _say_title(self, run: Mapping[str, Any], edited: Mapping[str, datetime | None]) -> str:
         """What a run was; of edited blocks, by when they ran before, what was edited."""

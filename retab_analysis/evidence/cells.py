@@ -95,6 +95,16 @@ def make_cells(coded: pl.DataFrame, saved: pl.DataFrame) -> pl.DataFrame:
     return ordered.sort("created_at", "began", "code", "run_id", nulls_last=False)
 
 
+def read_codes(coded: pl.DataFrame) -> dict[str, dict[str, str]]:
+    """The code of each block, by the id of the run."""
+    found: dict[str, dict[str, str]] = {}
+    names = "run_id", "block_id", "code"
+    known = coded.select(names).drop_nulls().unique(maintain_order=True)
+    for run_id, block, code in known.iter_rows():
+        found.setdefault(run_id, {})[block] = code
+    return found
+
+
 def list_cells(cells: pl.DataFrame) -> dict[str, list[BlockInRun]]:
     """The cells of each block whose time is known, in the order of time."""
     found: dict[str, list[BlockInRun]] = {}

@@ -32,6 +32,8 @@ NO_EDIT = frozenset(("inputs_changed", "engine_changed", "metrics_engine_changed
 Word = Literal["is_now", "may_be", "is_not", "unknown"]
 """Whether a result is of the present code, or of the present definition."""
 
+Sameness = Literal["same", "edited", "unknown"]
+
 OPEN = ("pending", "queued", "running")
 
 
@@ -52,18 +54,31 @@ _SILENT = SavedWord("", "silent")
 
 
 class Presence(Struct, frozen=True, gc=False):
-    """The present codes of a block, and who vouches for them.
+    """The present codes of a block, and who vouches for them; or those of a version.
 
     If nobody does, and there is no sign at all, ``sign`` is ``none``, and ``codes`` has the newest
     code that ran. ``likely`` are codes that may be present, if the API vouches for none.
-    ``saved_at`` is when the block was saved last.
+    ``saved_at`` is when the block was saved last. ``config`` tells its configuration from others.
+    Without codes and a configuration it is not known. ``is_there``: whether there is a block.
     """
 
-    sign: Literal["api", "save", "none", "asked"]
+    sign: Literal["api", "save", "none", "asked"] = "asked"
     codes: frozenset[str] = frozenset()
     likely: frozenset[str] = frozenset()
     saved_at: datetime | None = None
     told: Mapping[str, SavedWord] = {}
+    config: str | None = None
+    is_there: bool = True
+
+    def compare(self, other: Presence) -> Sameness:
+        if not (self.is_there and other.is_there):
+            return "edited" if self.is_there or other.is_there else "same"
+        if self.config is not None and self.config == other.config:
+            return "same"
+        if self.codes & other.codes:  # without a sign, no edit since would be seen
+            return "unknown" if "none" in (self.sign, other.sign) else "same"
+        # Configurations may differ; without codes it is not known which results are of which.
+        return "edited" if self.codes and other.codes else "unknown"
 
     def judge(self, eval_id: str | None, code: str | None, created: datetime | None) -> Word:
         """Whether a result of an eval is of the present code."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 from msgspec import Struct
@@ -30,8 +30,6 @@ from retab_analysis.evidence.presence import (
 )
 from retab_analysis.schema import BLOCKS
 from retab_analysis.vocabulary import BLOCK_CODE, ERA, MOMENT, SAME_EVAL
-
-Sameness = Literal["same", "edited", "unknown"]
 
 CODE = "code"
 """The column that :func:`mark_codes` adds to results."""
@@ -228,9 +226,9 @@ class Timeline(Struct, frozen=True, eq=False, dict=True):
         marked = definitions.mark(coded, facts.saved)
         return Timeline(facts, marked, named, definitions, histories, cells)
 
-    def at(self, codes: Mapping[str, frozenset[str]]) -> Timeline:
-        """The same, as if these codes of blocks were the present ones."""
-        presences = {block: Presence("asked", its) for block, its in codes.items()}
+    def at(self, version: Mapping[str, Presence]) -> Timeline:
+        """The same, as if the codes of a version were the present ones."""
+        presences = {block: Presence(codes=its.codes) for block, its in version.items()}
         results = _mark_presence(self.results.drop("on_code"), presences)
         cells = make_cells(results, self.facts.saved)
         return replace(self, results=results, presences=presences, cells=cells)

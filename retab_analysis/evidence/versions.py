@@ -21,10 +21,12 @@ from typing import Literal, NamedTuple
 
 import polars as pl
 from msgspec import Struct
+from msgspec.structs import replace
 
-from retab_analysis.evidence.cells import BlockInRun
+from retab_analysis.evidence.cells import BlockInRun, read_codes
 from retab_analysis.evidence.names import Edit, Name, list_edits, make_name
-from retab_analysis.evidence.timeline import BlockHistory, Era, Sameness, Timeline
+from retab_analysis.evidence.presence import Presence
+from retab_analysis.evidence.timeline import BlockHistory, Era, Timeline
 from retab_analysis.vocabulary import DRAFT, ERA, MOMENT, say_day
 
 _UNRUN = f"{ERA}not run"
@@ -70,28 +72,6 @@ class Moment(Struct, frozen=True):
         return self.kind, self.at, self.version
 
 
-class BlockCode(Struct, frozen=True):
-    """The codes of a block in a version, and what tells its configuration from others.
-
-    Without either, the code is not known. ``is_sure`` is whether an edit since would be seen.
-    """
-
-    codes: frozenset[str] = frozenset()
-    config: str | None = None
-    is_there: bool = True
-    is_sure: bool = True
-
-    def compare(self, other: BlockCode) -> Sameness:
-        if not (self.is_there and other.is_there):
-            return "edited" if self.is_there or other.is_there else "same"
-        if self.config is not None and self.config == other.config:
-            return "same"
-        if self.codes & other.codes:
-            return "same" if self.is_sure and other.is_sure else "unknown"
-        # Configurations may differ; without codes it is not known which results are of which.
-        return "edited" if self.codes and other.codes else "unknown"
-
-
 class PublishedVersion(NamedTuple):
     """A published version. ``configs`` has the configuration of each block, if it is known."""
 
@@ -131,11 +111,11 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             for block, its in self.timeline.ran.items()
         }
 
-    def code_of(self, moment: Moment) -> dict[str, BlockCode]:
+    def code_of(self, moment: Moment) -> dict[str, Presence]:
         """The code of each block with saved evals."""
         return {block: self._code_of(block, moment) for block in self.blocks}
 
-    def _code_of(self, block: str, moment: Moment, code: str | None = None) -> BlockCode:
+    def _code_of(self, block: str, moment: Moment, code: str | None = None) -> Presence:
         """The code of a block in a version; ``code`` ran at that moment."""
         if moment.kind == "draft":
             return self._present(block)
@@ -146,18 +126,18 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         ran = self._ran.get(block, ())
         if moment.kind == "run id" and (own := [e for e in ran if e.version == moment.version]):
             codes = frozenset(each.code for each in own if each.run_id == own[-1].run_id)
-            return BlockCode(codes, self._find_era_of(block, own[-1].code))
+            return Presence(codes=codes, config=self._find_era_of(block, own[-1].code))
         history = self.timeline.histories.get(block)
         if history is not None:
             return self._read_era(history, ran, moment, code)
         if code is not None:
-            return BlockCode(frozenset([code]))
+            return Presence(codes=frozenset([code]))
         saved_at = self.timeline.facts.saved_at.get(block)
         if saved_at is not None and moment.at is not None and saved_at <= moment.at:
             return self._present(block)
         return self._read_results(block, ran, moment)
 
-    def _present(self, block: str) -> BlockCode:
+    def _present(self, block: str) -> Presence:
         presence, history = self.timeline.presences.get(block), self.timeline.histories.get(block)
         if history is not None:
             config = None if history.draft is None else history.draft.mark
@@ -167,13 +147,13 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             saved_at = self.timeline.facts.saved_at.get(block)
             config = None if saved_at is None else f"saved {saved_at}"
         if presence is None:
-            return BlockCode(config=config)
+            return Presence(config=config)
         # Codes are known, and none of them is the present one.
         is_unrun = not presence.codes and self._ran.get(block)
         codes = frozenset([_UNRUN]) if is_unrun else presence.codes
-        return BlockCode(codes, config, is_sure=presence.sign != "none")
+        return replace(presence, codes=codes, config=config)
 
-    def _previous(self, block: str) -> BlockCode:
+    def _previous(self, block: str) -> Presence:
         """The newest code that ran, besides the present one."""
         now, ran = self._present(block), self._ran.get(block, ())
         codes = dict.fromkeys(each.code for each in ran)  # in the order in which they ran first
@@ -181,14 +161,15 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         if not others:
             # With a single code there is nothing before it; results without one tell nothing.
             has_run = any(each.run_id for each in self.timeline.ran.get(block, ()))
-            return BlockCode() if has_run and not codes else now
-        return BlockCode(frozenset([others[-1]]), self._find_era_of(block, others[-1]))
+            return Presence() if has_run and not codes else now
+        config = self._find_era_of(block, others[-1])
+        return Presence(codes=frozenset([others[-1]]), config=config)
 
-    def _tell_era(self, block: str, mark: str) -> BlockCode:
+    def _tell_era(self, block: str, mark: str) -> Presence:
         history = self.timeline.histories.get(block)
         its = () if history is None else (each for each in history.eras if each.mark == mark)
         codes = [code for era in its for code in history.codes_of(era)] if history else []
-        return BlockCode(frozenset(codes), mark)
+        return Presence(codes=frozenset(codes), config=mark)
 
     def _find_era_of(self, block: str, code: str) -> str | None:
         """The mark of the era whose code this is."""
@@ -200,7 +181,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
 
     def _read_era(
         self, history: BlockHistory, ran: Sequence[BlockInRun], moment: Moment, code: str | None
-    ) -> BlockCode:
+    ) -> Presence:
         # A block that ran before has lost the beginning of its history.
         had_run = moment.at is not None and any(each.began <= moment.at for each in ran)
         era: Era | None = None
@@ -210,15 +191,15 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             nearest = min(ran, key=lambda each: abs(each.began - at), default=None)
             era = history.find(at, code or (None if nearest is None else nearest.code))
         if era is None:
-            return BlockCode(is_there=had_run)
-        return BlockCode(frozenset(history.codes_of(era)), era.mark)
+            return Presence(is_there=had_run)
+        return Presence(codes=frozenset(history.codes_of(era)), config=era.mark)
 
-    def _read_results(self, block: str, ran: Sequence[BlockInRun], moment: Moment) -> BlockCode:
+    def _read_results(self, block: str, ran: Sequence[BlockInRun], moment: Moment) -> Presence:
         told = next((each for each in self.publications if each.version == moment.version), None)
         configs = None if told is None else told.configs
         config = None if configs is None else configs.get(block)
         if configs is not None and config is None:
-            return BlockCode(is_there=False)
+            return Presence(is_there=False)
         if config is not None and self.draft is not None and self.draft.get(block) == config:
             return self._present(block)
         found, foreign = set[str](), set[str]()
@@ -234,7 +215,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
                     foreign |= {*_list_newest(ran, each.at)}
             foreign |= self._present(block).codes if self.draft is not None else set()
         # A code of another configuration shows an edit that did not run before the publication.
-        return BlockCode(frozenset(found - foreign), config)
+        return Presence(codes=frozenset(found - foreign), config=config)
 
     # Names
 
@@ -258,7 +239,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             return self._name_before(state)
         return self._name(state, published, moment.at)
 
-    def _name_before(self, state: Mapping[str, BlockCode]) -> Name:
+    def _name_before(self, state: Mapping[str, Presence]) -> Name:
         """The edit before the newest change, if both are of one block: each block has its own."""
         now, found = self.code_of(Moment("", "draft")), list[tuple[datetime, datetime, Name]]()
         for block, its in state.items():
@@ -291,18 +272,18 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         """What a code of a block is called: by its first publication, else by its edit."""
         if era is not None:
             return self.names[block, era.mark]
-        its = BlockCode(frozenset([code]))
+        its = Presence(codes=frozenset([code]))
         published = [
             each
             for each in self.publications
-            if self._published[each.version].get(block, BlockCode()).compare(its) == "same"
+            if self._published[each.version].get(block, Presence()).compare(its) == "same"
         ]
         first = min(published, key=_find_place, default=None)
         return self._name({block: its}, first)
 
     def _name(
         self,
-        state: Mapping[str, BlockCode],
+        state: Mapping[str, Presence],
         published: PublishedVersion | None,
         first: datetime | None = None,
     ) -> Name:
@@ -326,20 +307,11 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
 
     def name_runs(self, results: pl.DataFrame) -> dict[str, Name]:
         """The name of the version of each run, by the codes of its blocks."""
-        about: dict[str, tuple[datetime | None, str | None]] = {}
-        codes: dict[str, dict[str, str]] = {}
-        names = "run_id", "block_id", "code"
-        cells = results.drop_nulls("run_id").group_by(names, maintain_order=True)
-        its = cells.agg(
-            MOMENT.min().alias("at"), pl.col("workflow_version_id").drop_nulls().first()
-        )
-        for run_id, block, code, at, version in its.iter_rows():
-            about.setdefault(run_id, (at, version))
-            if block is not None and code is not None:
-                codes.setdefault(run_id, {})[block] = code
+        version, codes = pl.col("workflow_version_id").drop_nulls().first(), read_codes(results)
+        runs = results.drop_nulls("run_id").group_by("run_id", maintain_order=True)
         return {
-            run_id: self.name_run(at, version=version, codes=codes.get(run_id))
-            for run_id, (at, version) in about.items()
+            run_id: self.name_run(at, version=carried, codes=codes.get(run_id))
+            for run_id, at, carried in runs.agg(MOMENT.min().alias("at"), version).iter_rows()
         }
 
     def name_side(self, results: pl.DataFrame, labels: Mapping[str, str]) -> Name:
@@ -366,7 +338,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         at = max((each.era.first for each in newer.values()), default=main.edited_at)
         return main._replace(text=", ".join((main.text, *beside)), edited_at=at)
 
-    def _find_edit(self, state: Mapping[str, BlockCode]) -> datetime | None:
+    def _find_edit(self, state: Mapping[str, Presence]) -> datetime | None:
         """The newest edit of a block that led to these codes, if histories tell it."""
         edits = [
             era.first
@@ -386,7 +358,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         return found
 
     def _find_publication(
-        self, at: datetime | None, state: Mapping[str, BlockCode]
+        self, at: datetime | None, state: Mapping[str, Presence]
     ) -> PublishedVersion | None:
         """The newest publication until a moment with these codes, else the first one after it."""
         equal = [
@@ -403,7 +375,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         return newest or min(equal, key=_find_place, default=None)
 
     @cached_property
-    def _published(self) -> dict[str, dict[str, BlockCode]]:
+    def _published(self) -> dict[str, dict[str, Presence]]:
         return {
             version: self.code_of(Moment(version, "publication", at, version, number))
             for version, number, at, _ in self.publications
