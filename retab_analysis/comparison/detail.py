@@ -353,12 +353,14 @@ def explain_eval(story: Story, year: int | None, *, values: bool) -> list[str]:
 def list_attempts(story: Story, *, values: bool) -> tuple[FailedTry, ...]:
     """Its failed tries on the candidate's side, except the one that is shown."""
     failed = [each for each in reversed(story.present) if each.state in FAILING]
+    shown = failed[not story.passes_in_the_end :]
+    said = (story.look_up(name, shown) for name in ("failure_message", "status_message"))
     return tuple(
         FailedTry(
             "error" if each.state == "error" else "failure",
-            one_line(each.message, 500) if values and each.message else each.state,
+            one_line(failure or status, 500) if values and (failure or status) else each.state,
         )
-        for each in failed[not story.passes_in_the_end :]
+        for each, failure, status in zip(shown, *said, strict=True)
     )
 
 

@@ -155,7 +155,7 @@ def collect(results: pl.DataFrame, horizon: datetime | None = None) -> Ledger:
     ``horizon`` is the beginning of the oldest run whose rows decide; None means the 24th newest
     whole run before the candidate.
     """
-    known = _put_in_order(results).filter(pl.col("eval_id").is_not_null())
+    known = _put_in_order(results.drop_nulls("eval_id"))
     table, evals = _arrange(known)
     table = _describe_runs(_mark_comparable(table))
     rows, candidate = _make_rows(_list_cells(table))

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cached_property
 from statistics import median
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+import polars as pl
 from msgspec import Struct
 
 from retab_analysis.evidence.comparable import CANDIDATE
@@ -32,11 +33,19 @@ _RUNS = 12  # how many outcomes are shown
 REPEATEDLY = 3
 """In so many of its newest rows an eval failed that fails again and again."""
 _NEWEST, _LEAST_FALL = 5, 0.01  # rows, and of a score
+DEFINITION = {
+    **{"inputs": "handle_inputs_fingerprint", "condition": "condition_kind"},
+    **{"threshold": "threshold", "expected value": "expected"},
+}
+"""The parts of a definition in words, and their columns."""
 _T = TypeVar("_T")
 
 
 class Outcome(Struct, frozen=True, gc=False):
-    """An eval's outcome in one run: a result, as far as rules read it."""
+    """An eval's outcome in one run: a result, as far as rules read it.
+
+    What is only shown is looked up by its place, see :meth:`Story.look_up`.
+    """
 
     at: int  # its place among the compared results
     side: int
@@ -45,19 +54,9 @@ class Outcome(Struct, frozen=True, gc=False):
     state: str
     moment: datetime | None
     run_id: str | None
-    block_id: str | None
     code: str | None
     is_whole: bool  # whether it came from a run of the whole workflow
     is_outage: bool
-    inputs: str | None
-    condition_kind: str | None
-    threshold: float | None
-    expected: str | None
-    score: float | None
-    margin: float | None  # score minus threshold
-    duration_ms: float | None
-    message: str | None
-    value: str | None  # the actual value of a failure
 
     @property
     def is_now(self) -> bool:
@@ -177,6 +176,7 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     condition_kind: str | None = None
     expected_value: str | None = None
     document_names: Sequence[str] | None = None
+    results: pl.DataFrame | None = None  # of all evals, by their places
     outcomes: tuple[Outcome, ...] = ()
     held: tuple[Outcome, ...] = ()
     was: Side | None = None
@@ -184,12 +184,18 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     last_failure: Side | None = None
     reading: Reading = NOTHING_READ
     saved: SavedNow = NOTHING_SAVED
+    unknown: Sequence[str] = ()  # what of its definition one side lacks, and may have changed
     has_own_past: bool = True  # whether it is compared with its own past, not with a baseline
     is_beyond_gap: bool = False  # whether unread runs lie before it got worse
     namesake: Story | None = None  # of a new one: the deleted eval that had its name
     transition: str = ""  # a Transition
 
     # Its results
+
+    def look_up(self, name: str, outcomes: Sequence[Outcome]) -> list[Any]:
+        """A column of some of its results, the newest last."""
+        places = [each.at for each in outcomes]
+        return [] if self.results is None else self.results[name].gather(places).to_list()
 
     @property
     def earlier(self) -> list[Outcome]:
@@ -300,26 +306,12 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         others = [each for each in self.outcomes if each.is_decided and not each.is_present]
         if not others:
             return None
-        differs = [
-            word
-            for word, name in _DEFINITION
-            if None not in (values := [_last_known(rows, name) for rows in (self.decided, others)])
-            and values[0] != values[1]
-        ]
+        differs = []
+        for word, name in DEFINITION.items():
+            both = (self.look_up(name, rows) for rows in (self.decided, others))
+            values = [first_known(reversed(each)) for each in both]
+            differs += [word] * (None not in values and values[0] != values[1])
         return " and ".join(differs)
-
-    @cached_property
-    def unknown(self) -> tuple[str, ...]:
-        """The parts of its definition that one side does not tell, and that may have changed."""
-        sides = [[e for e in self.decided if e.is_now is is_now] for is_now in (False, True)]
-        if not all(sides):
-            return ()
-        found = []
-        for word, name in _DEFINITION:
-            says = [_last_known(side, name) is not None for side in sides]
-            if says[0] != says[1] if name in ("expected", "threshold") else not all(says):
-                found.append(word)
-        return tuple(found)
 
     # Its present state
 
@@ -349,19 +341,17 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         return None if self.shown is None else self.shown.actual_value
 
     @cached_property
-    def _failures(self) -> tuple[list[Outcome], list[Outcome]] | None:
-        """Its earlier failures, and those of them with the value of its failure now."""
+    def _failures(self) -> tuple[list[str | None], list[Outcome]] | None:
+        """The values of its earlier failures, and the failures with its value of now."""
         if self.state not in NOT_PASSING or self.got is None:
             return None
         failed = [each for each in self.decided if each.state in NOT_PASSING]
-        now = ((e.row, e.value) for e in reversed(failed) if e.is_now and e.value is not None)
+        known = [*zip(failed, self.look_up("actual_value", failed), strict=True)]
+        now = ((e.row, value) for e, value in reversed(known) if e.is_now and value is not None)
         row, text = next(now)
-        earlier, value = [each for each in failed if each.row != row], write_by_value(text)
-        return earlier, [
-            each
-            for each in earlier
-            if each.value is not None and write_by_value(each.value) == value
-        ]
+        earlier, got = [pair for pair in known if pair[0].row != row], write_by_value(text)
+        same = [e for e, value in earlier if value is not None and write_by_value(value) == got]
+        return [value for _, value in earlier], same
 
     @property
     def seen_at(self) -> tuple[datetime, ...]:
@@ -382,7 +372,7 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     def is_new_value(self) -> bool:
         """Whether it failed before, and never with its value of now."""
         earlier, same = self._failures or ((), ())
-        return bool(earlier) and not same and all(each.value is not None for each in earlier)
+        return bool(earlier) and not same and None not in earlier
 
     @property
     def failure(self) -> str | None:
@@ -501,9 +491,10 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         if not passes or self.condition_kind not in SCORED:
             return False
         rows: dict[int, list[float]] = {}
-        for each in self.decided:
-            if each.row is not None and each.margin is not None:
-                rows.setdefault(each.row, []).append(round(each.margin, 9))
+        columns = (self.look_up(name, self.decided) for name in ("score", "threshold"))
+        for each, score, threshold in zip(self.decided, *columns, strict=True):
+            if None not in (each.row, score, threshold):
+                rows.setdefault(each.row or 0, []).append(round(score - threshold, 9))
         margins = [median(its) for its in rows.values()]
         if not (before := margins[:-_NEWEST]):
             return False
@@ -549,18 +540,6 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     def is_undecided(self) -> bool:
         """Whether one run cannot tell: it may have got worse, or ended in an isolated error."""
         return self.transition == "suspect" or (self.is_isolated_error and not self.errs_always)
-
-
-_DEFINITION = (
-    ("inputs", "inputs"),
-    ("condition", "condition_kind"),
-    ("threshold", "threshold"),
-    ("expected value", "expected"),
-)
-
-
-def _last_known(outcomes: Sequence[Outcome], name: str) -> object:
-    return first_known(getattr(each, name) for each in reversed(outcomes))
 
 
 def first_known(values: Iterable[_T | None]) -> _T | None:

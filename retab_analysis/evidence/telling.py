@@ -7,27 +7,30 @@ rest. It chooses, once, the earlier outcomes that each eval is compared with. Th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from statistics import median
-from typing import Any
 
 import numpy as np
 import polars as pl
 from msgspec.structs import replace
 
-from retab_analysis.evidence.comparable import BASELINE, Ledger, collect
+from retab_analysis.evidence.comparable import BASELINE, CANDIDATE, Ledger, collect
 from retab_analysis.evidence.saved_evals import SavedEvals
 from retab_analysis.evidence.since import Findings, weigh
-from retab_analysis.evidence.story import Outcome, Reading, Side, Story, first_known
+from retab_analysis.evidence.story import DEFINITION, Outcome, Reading, Side, Story, first_known
 from retab_analysis.evidence.transitions import find_transition
-from retab_analysis.vocabulary import DECIDED, NOT_PASSING, TRANSITIONS
+from retab_analysis.vocabulary import (
+    DECIDED,
+    NOT_PASSING,
+    TRANSITIONS,
+    combined_state,
+    eval_rate,
+    state_counts,
+)
 
 _OUTCOME = (
-    *("at", "side", "row", "comparable", "state", "moment", "run_id", "block_id", "code"),
-    *("is_whole", "outage", "handle_inputs_fingerprint", "condition_kind", "threshold", "expected"),
-    *("score", "margin", "duration_ms", "message", "value"),
+    *("at", "side", "row", "comparable", "state", "moment", "run_id", "code", "is_whole", "outage"),
 )
 SHOWN = Side.__struct_fields__[Side.__struct_fields__.index("block_id") : -1]
 """The columns of a result that a story shows of a side."""
@@ -57,17 +60,20 @@ def tell(
     """
     ledger = collect(results, horizon)
     findings = weigh(ledger)
-    outcomes = _list_outcomes(ledger, findings)
+    table = _choose_outcomes(ledger, findings)
+    outcomes: list[list[Outcome]] = [[] for _ in range(ledger.evals.height)]
+    for index, *row in table.select("eval", *_OUTCOME).iter_rows():
+        outcomes[index].append(Outcome(*row))
     held = [*_choose_held(outcomes, findings, own_past=own_past)]
     now = [[each for each in its if each.is_now and each.is_present] for its in outcomes]
     readings = findings.read(own_past=own_past)
     failed = [[e for e in its if e.is_present and e.state in NOT_PASSING][-1:] for its in outcomes]
-    shown = _read_shown(ledger, (*held, *now, *failed))
+    sides, unknown = [_sum_up(ledger, its) for its in (held, now, failed)], _find_unknown(table)
     stories = []
     about = ledger.evals.select("eval_id", "eval_name", "path", "condition_kind")
     for index, (eval_id, name, path, kind) in enumerate(about.iter_rows()):
         known = saved.of(eval_id)
-        was, is_now = _sum_up(held[index], shown), _sum_up(now[index], shown)
+        was, is_now, last_failure = (each.get(index) for each in sides)
         if known.is_deleted:
             is_now = None
         if known.word == "same_code":
@@ -83,13 +89,15 @@ def tell(
             condition_kind=kind,
             expected_value=first_known(side.expected_value for side in either),
             document_names=first_known(side.document_names for side in either),
+            results=ledger.results,
             outcomes=tuple(outcomes[index]),
             held=tuple(held[index]),
             was=was,
             now=is_now,
             reading=readings[index],
             saved=known,
-            last_failure=_sum_up(failed[index], shown),
+            unknown=unknown.get(index, ()),
+            last_failure=last_failure,
             has_own_past=own_past,
             is_beyond_gap=_is_beyond_gap(outcomes[index], readings[index], after_gaps),
         )
@@ -114,17 +122,12 @@ def _list_unread(saved: SavedEvals, read: pl.Series) -> Iterator[Story]:
             yield replace(told, transition=transition)
 
 
-def _list_outcomes(ledger: Ledger, findings: Findings) -> list[list[Outcome]]:
-    """The outcomes of each eval: those within the horizon, and older ones that rules look for.
+def _choose_outcomes(ledger: Ledger, findings: Findings) -> pl.DataFrame:
+    """The results within the horizon, and older ones that rules look for, by eval and time.
 
     These are the newest of each state, before the eval was probably worse and altogether.
     """
-    failure = pl.col("failure_message")
-    message = pl.coalesce(pl.when(failure != "").then(failure), "status_message")
-    margin = pl.col("score") - pl.col("threshold")
-    value = pl.when(pl.col("state").is_in(NOT_PASSING)).then("actual_value")
-    told = ledger.results.with_columns(margin=margin, message=message, value=value)
-    table = told.select("eval", *_OUTCOME)
+    table = ledger.results
     evals, rows = table["eval"].to_numpy(), table["row"].fill_null(-1).to_numpy()
     if not ledger.is_inside.all():
         is_old = ~ledger.is_inside[evals, rows] & (rows >= 0)
@@ -138,10 +141,22 @@ def _list_outcomes(ledger: Ledger, findings: Findings) -> list[list[Outcome]]:
         )
         kept = pl.concat([table.filter(pl.Series(~is_old))["at"], *newest]).unique()
         table = table.filter(pl.col("at").is_in(kept.implode()))
-    found: list[list[Outcome]] = [[] for _ in range(ledger.evals.height)]
-    for index, *row in table.sort("eval", "at").iter_rows():
-        found[index].append(Outcome(*row))
-    return found
+    return table.sort("eval", "at")
+
+
+def _find_unknown(table: pl.DataFrame) -> dict[int, list[str]]:
+    """What of the definition of each eval one side does not tell, and what may have changed."""
+    its, now = table.filter("comparable"), pl.col("side") == CANDIDATE
+    its = its.filter(pl.col("state").is_in(DECIDED))
+    words = []
+    for word, name in DEFINITION.items():
+        before, since = (pl.col(name).filter(each).is_not_null().any() for each in (~now, now))
+        # Some conditions have no threshold or expected value.
+        lacks = before ^ since if name in ("threshold", "expected") else ~(before & since)
+        words.append(pl.when(lacks).then(pl.lit(word)).alias(word))
+    told = its.group_by("eval").agg(*words, both=now.any() & ~now.all()).filter("both")
+    lacking = told.select("eval", pl.concat_list(*DEFINITION).list.drop_nulls())
+    return {index: found for index, found in lacking.iter_rows() if found}
 
 
 def _choose_held(
@@ -179,50 +194,27 @@ def _choose_held(
         ]
 
 
-def _read_shown(ledger: Ledger, chosen: Iterable[Sequence[Outcome]]) -> dict[int, dict[str, Any]]:
-    """The shown columns of the chosen results, by their places."""
-    shows = {_choose_shown(its).at for its in chosen if its}
-    rows = ledger.results.filter(pl.col("at").is_in([*shows])).select("at", *SHOWN)
-    return {row.pop("at"): row for row in rows.iter_rows(named=True)}
-
-
-def _sum_up(its: Sequence[Outcome], shown: Mapping[int, Mapping[str, Any]]) -> Side | None:
-    if not its:
-        return None
-    states = [each.state for each in its]
-    passed, n = states.count("passed"), sum([each in DECIDED for each in states])
-    return Side(
-        state=_combine(states),
-        n=n,
-        pass_rate=passed / n if n else None,
-        score=_find_median([each.score for each in its]),
-        margin=_find_median([each.margin for each in its]),
-        duration_ms=_find_median([each.duration_ms for each in its]),
-        code=next((each.code for each in reversed(its) if each.code is not None), None),
-        **shown[(one := _choose_shown(its)).at],
-        at=one.moment,
+def _sum_up(ledger: Ledger, chosen: Iterable[Iterable[Outcome]]) -> dict[int, Side]:
+    """A side of each eval, by its place in the ledger; each has its outcomes in order of time."""
+    its = ledger.results[[each.at for outcomes in chosen for each in outcomes]]
+    sums = its.group_by("eval").agg(
+        *state_counts(),
+        pl.col("score", "duration_ms").median(),
+        pl.col("code").drop_nulls().last(),
+        margin=(pl.col("score") - pl.col("threshold")).median(),
     )
-
-
-def _choose_shown(its: Sequence[Outcome]) -> Outcome:
-    """The newest that has the state of all; if that is ``mixed``, the newest that did not pass."""
-    state = _combine([each.state for each in its])
-    says = NOT_PASSING if state == "mixed" else (state,)
-    return next(each for each in reversed(its) if each.state in says)
-
-
-def _combine(states: Sequence[str]) -> str:
-    """The state of several results, by :func:`retab_analysis.vocabulary.combined_state`."""
-    failed, blocked = states.count("failed"), states.count("blocked")
-    if failed or blocked:
-        return "mixed" if "passed" in states else "blocked" if blocked >= failed else "failed"
-    order = ("passed", "error", "unscored")
-    return next((each for each in order if each in states), "cancelled")
-
-
-def _find_median(numbers: Sequence[float | None]) -> float | None:
-    known = [each for each in numbers if each is not None]
-    return median(known) if known else None
+    summed = sums.select(
+        *("eval", combined_state().alias("whole"), "score", "margin", "duration_ms", "code"),
+        *eval_rate(),
+    )
+    is_mixed, fails = pl.col("whole") == "mixed", pl.col("state").is_in(NOT_PASSING)
+    each = its.select("eval", "state", *SHOWN, at="moment").join(summed, on="eval")
+    shown = each.filter((pl.col("state") == pl.col("whole")) | (is_mixed & fails))
+    newest = shown.unique("eval", keep="last", maintain_order=True).with_columns(state="whole")
+    return {
+        index: Side(*row)
+        for index, *row in newest.select("eval", *Side.__struct_fields__).iter_rows()
+    }
 
 
 def _is_beyond_gap(
