@@ -7,7 +7,6 @@ From these sides on all is as in a check: :func:`retab_analysis.evidence.telling
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 import polars as pl
@@ -46,9 +45,9 @@ def conclude(results: pl.DataFrame, evals: pl.DataFrame | None) -> Told:
     remembered = remember_passes(its, saved, now.select(MOMENT.min()).item())
     due = runs.filter("is_terminal", pl.col("scope") != "eval")
     known = judge_saved(now, timeline, find_expected(due, saved, placed))
-    gone = frozenset(dated["eval_id"]) - frozenset(saved["eval_id"])
+    gone = {*dated["eval_id"]}.difference(saved["eval_id"])
     whole = pl.concat([its, remembered], how="diagonal")
-    told = tell(whole, replace(known, deleted=gone), horizon=_find_horizon(runs))
+    told = tell(whole, known.stand(dict.fromkeys(gone, "removed")), horizon=_find_horizon(runs))
     if evals is not None:
         return told
     stories = (each for each in told.stories if each.present or each.transition in BROKEN)

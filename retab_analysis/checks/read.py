@@ -83,7 +83,7 @@ def read_as_it_is_now(source: Source) -> SavedEvals:
     """The facts about the saved evals, from the reading of ``check``."""
     listing = RunListing.read(source)
     if listing.present.is_empty():
-        return SavedEvals(source.saved, stale=dict.fromkeys(source.saved["eval_id"], "never"))
+        return SavedEvals(source.saved, standing=dict.fromkeys(source.saved["eval_id"], "never"))
     plan = make_plan(listing, None, LAST_GOOD, Limits.choose(HISTORY, source))
     results = read_results(plan, source, Silent())
     timeline = read_timeline(results, source, _list_going(plan, source.client.api_time)["run_id"])
@@ -136,7 +136,7 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, client: Client, *, is_now
         pl.concat([its, remembered, before], how="diagonal").select(SIDED),
         own_past=against is None,
         timeline=timeline,
-        saved=replace(told, deleted=deleted, read_at=facts.read_at),
+        saved=replace(told.stand(dict.fromkeys(deleted, "removed")), read_at=facts.read_at),
         read=ReadRuns(
             why=plan.candidate.why,
             against=_say_against(plan),

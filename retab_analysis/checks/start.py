@@ -13,6 +13,7 @@ from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.read import read_as_it_is_now
 from retab_analysis.checks.source import Source
 from retab_analysis.errors import ConfigError, list_some, shown
+from retab_analysis.evidence.story import STALE
 from retab_analysis.fetch.lists import refuse_unknown, resolve_workflow
 from retab_analysis.fetch.params import OneOrSeveral, check_text, client_or_default, list_values
 from retab_analysis.fetch.starts import (
@@ -144,7 +145,8 @@ def select_edited(client: Client, workflow_id: str, *, repeat: int = 1) -> Selec
         refuse_unknown(client, {"workflow_id": [workflow_id]}, source.saved)
         raise ConfigError(f"{workflow_id} has no saved eval: {SAVE_FIRST.format(workflow_id)}")
     known = read_as_it_is_now(source)
-    blocks = _list_blocks(source, known.stale, known.on_way)
+    stale, unseen = known.list(*STALE), known.list("unseen")
+    blocks = _list_blocks(source, stale, known.on_way)
     whole = [each for each in blocks if each.is_whole]
     single = {k: v for each in blocks if not each.is_whole for k, v in each.open.items()}
     names = dict(source.saved["eval_id", "eval_name"].iter_rows())
@@ -160,14 +162,14 @@ def select_edited(client: Client, workflow_id: str, *, repeat: int = 1) -> Selec
             f"({list_some((repr(names[each] or each) for each in single), _LISTED)})"
         )
     said = f"{say_start(workflow_id, sizes)}: {'; '.join(what)}."
-    waiting = {k: v for k, v in known.on_way.items() if k in known.stale}
+    waiting = {k: v for k, v in known.on_way.items() if k in stale}
     if not runs:
-        which = "every other eval" if waiting or known.unseen else "every eval"
+        which = "every other eval" if waiting or unseen else "every eval"
         said = f"No run is started: {which} has a result as it is now."
     left_out = [f"{each.name!r} ({each.say_left_out()})" for each in blocks if not each.open]
     said += f" Left out: {list_some(left_out, _LISTED)}." if left_out else ""
-    if known.unseen:
-        its = count(len(known.unseen), "eval")
+    if unseen:
+        its = count(len(unseen), "eval")
         said += f" Left out: {its}, because edits of their blocks cannot be seen."
     if waiting:
         are = "is" if len(waiting) == 1 else "are"

@@ -25,10 +25,11 @@ from retab_analysis.evidence.comparable import (
 from retab_analysis.evidence.names import Name
 from retab_analysis.evidence.presence import Presence, Sameness
 from retab_analysis.evidence.saved_evals import count_lost, find_ended
+from retab_analysis.evidence.story import Standing
 from retab_analysis.evidence.timeline import Timeline, lacks_codes
 from retab_analysis.evidence.versions import Moment, Versions
 from retab_analysis.markup import count_noun
-from retab_analysis.vocabulary import MOMENT, NOT_PASSING, Transition
+from retab_analysis.vocabulary import MOMENT, NOT_PASSING
 
 _CODED = {"block_id": pl.String(), "code": pl.String()}
 
@@ -40,17 +41,16 @@ def keep_to_version(
     named, draft = versions.name(now), versions.code_of(DRAFT_NOW)
     others = [block for block, its in codes.items() if its.compare(draft[block]) != "same"]
     candidate, others_ = _choose_coded(sides.candidate, codes), pl.col("side") != CANDIDATE
-    saved = sides.saved.evals
-    assert saved is not None
-    never = {*saved["eval_id"]} - {*find_ended(candidate)["eval_id"]}
+    assert sides.saved.evals is not None
+    never = {*sides.saved.evals["eval_id"]} - {*find_ended(candidate)["eval_id"]}
     unknown = [block for block, its in codes.items() if its.is_there and not its.codes]
     evals = count_noun(len(never), "eval")
-    words: dict[str, Transition] = dict.fromkeys(sorted(never), "not_comparable")
+    saved = sides.saved.stand(dict.fromkeys(sorted(never), "not_comparable"))
     said = f"It is not known which results are of {named.said}" if unknown else ""
     return replace(
         sides,
         results=pl.concat([sides.results.filter(others_), candidate]),
-        saved=replace(sides.saved, words=words, expected=frozenset(), pending=frozenset()),
+        saved=replace(saved, expected=frozenset(), pending=frozenset()),
         read=replace(
             sides.read,
             others=tuple(others),
@@ -98,7 +98,7 @@ def set_against(sides: Sides, plan: ReadingPlan, versions: Versions, timeline: T
         sides,
         results=pl.concat(each.select(SIDED) for each in (history, earlier, candidate)),
         own_past=False,
-        saved=replace(sides.saved, words=words),
+        saved=sides.saved.stand(words),
         notes=(*sides.notes, *notes),
         read=replace(
             read,
@@ -160,12 +160,12 @@ def _find_words(
     baseline: pl.DataFrame,
     *,
     is_past: bool,
-) -> dict[str, Transition]:
+) -> dict[str, Standing]:
     """The transitions that two versions decide: the same code, or no result to compare."""
     assert saved is not None
     ran_before = {*find_ended(baseline)["eval_id"]}
     runs_now = {*find_ended(candidate)["eval_id"]}
-    words: dict[str, Transition] = {}
+    words: dict[str, Standing] = {}
     for eval_id, block in saved.select("eval_id", "block_id").iter_rows():
         if block not in told:
             continue
@@ -178,7 +178,7 @@ def _find_words(
 
 
 def _note_versions(
-    words: Mapping[str, Transition],
+    words: Mapping[str, Standing],
     names: tuple[Name, Name],
     told: Mapping[str, Sameness],
     candidate: pl.DataFrame,

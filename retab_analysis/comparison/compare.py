@@ -120,7 +120,7 @@ def _collect_suite(told: Told) -> Suite:
     if all(each.has_own_past for each in stories):
         held = _choose_before(ledger, known & ~is_now, stories)
     else:
-        counting = (story for story in stories if story.saved.word is None)
+        counting = (story for story in stories if not story.is_apart)
         chosen = [each.at for story in counting for each in story.held]
         held = known & ledger.places(results.filter(pl.col("at").is_in(chosen)))
     runs = ledger.rows.group_by("began", "is_now").agg(pl.col("moment").min())

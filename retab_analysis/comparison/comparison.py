@@ -95,7 +95,7 @@ class Compared:
     @functools.cached_property
     def counting(self) -> tuple[Story, ...]:
         """The stories without the evals about which two versions say nothing."""
-        return tuple(each for each in self.stories if each.saved.word is None)
+        return tuple(each for each in self.stories if not each.is_apart)
 
     def story_of(self, asked: str) -> Story:
         """The story of an eval, by its id or its name."""
@@ -172,7 +172,7 @@ class Compared:
             for each in self.counting
             if each.transition == "fixed"
             or (each.transition in BROKEN and each.cause == "edit")
-            or each.saved.stale == "block"
+            or each.standing == "block"
         }
         return {
             block: list_tries(
@@ -203,13 +203,13 @@ class Compared:
         facts, step = self.facts(judged), self.find_step(judged)
         if door.is_live:
             facts = facts.say_on(facts.newest_day)
-        stories = {each.id: each for each in self.stories if not each.saved.is_deleted}
+        stories = {each.id: each for each in self.stories if each.standing != "removed"}
         told = facts, judged, self.explain(judged), step, door, stories
         return make_document(*told), Runs(facts, stories, door.values)
 
     def cases(self, gate: Gate, *, values: bool, passes_undecided: bool = False) -> list[Case]:
         facts = self.facts(gate)
-        aside = [each for each in self.stories if each.saved.word is not None]
+        aside = [each for each in self.stories if each.is_apart]
         return list_cases(facts, gate, aside, values=values, passes_undecided=passes_undecided)
 
     def values(self, door: Door, gate: Gate | None = None, *, brief: bool) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def _find_doubts(
         left = [
             s
             for s in each.evals
-            if s.is_undecided or s in facts.stale or s.saved.is_unseen
+            if s.is_undecided or s in facts.stale or s.standing == "unseen"
             if s.id not in settled
         ]
         if (left or not each.evals) and each.say_doubt(left):

@@ -149,7 +149,7 @@ def find_sign(story: Story) -> tuple[str, Tone]:
 
 
 def word_of(story: Story) -> Word:
-    if story.saved.word == "not_comparable":
+    if story.standing == "not_comparable":
         return WORDS["not compared"]
     unknown = Word("?", one_line(story.transition), "other", story.transition)
     return WORDS.get(story.transition, unknown)
@@ -405,7 +405,7 @@ def say_reason(story: Story, year: int | None) -> str | None:
         "not compared": "no known result on the code of both versions",
         "added": f"no earlier result; {state} now{_say_namesake(story, year)}",
         "removed": f"deleted; {_say_were([story], year)}"
-        if story.saved.is_deleted
+        if story.standing == "removed"
         else "not among the results",
         "incomplete": _say_missing(story),
         "stale": f"{_say_stale(story)}{_say_namesake(story, year)}",
@@ -417,9 +417,9 @@ def _say_more(story: Story, year: int | None) -> str:
     """About a worse eval: whether its block was edited, and its unknown parts."""
     edits = {"edit": "; its block was edited then", "drift": "; without an edit of its block"}
     said, on_code = edits.get(story.cause or "", ""), story.reading.on_code
-    if story.saved.saved_again_at is not None:
+    if story.saved_again_at is not None:
         since = "it fails since it was " * (story.cause == "saved_again")
-        said += f"; {since}saved again on {say_day(story.saved.saved_again_at, year)}"
+        said += f"; {since}saved again on {say_day(story.saved_again_at, year)}"
     if story.cause == "drift" and on_code.passed:
         said += f"; it passed {on_code} on this very code before"
     if story.cause == "edit" and (failed := on_code.of - on_code.passed):
@@ -433,7 +433,7 @@ def _say_more(story: Story, year: int | None) -> str:
 
 def say_saved_again(evals: Sequence[Story], year: int | None) -> str:
     """Since when evals fail that fail since their last save."""
-    days = {say_day(at, year) for each in evals if (at := each.saved.saved_again_at)}
+    days = {say_day(at, year) for each in evals if (at := each.saved_again_at)}
     on_day = f" on {days.pop()}" if len(days) == 1 else ""
     return f"since {'it was' if len(evals) == 1 else 'they were'} saved again{on_day}"
 
@@ -445,13 +445,13 @@ def _say_stale(story: Story) -> str:
         "eval": "was edited and has not run since",
         "saved": "was saved again and has not run since",
     }
-    return said.get(story.saved.stale or "", f"has not run since the edit of {where}")
+    return said.get(story.standing, f"has not run since the edit of {where}")
 
 
 def say_removed(evals: Sequence[Story], year: int | None) -> str:
     """The evals that were deleted, and what they were; or those that a candidate lacks."""
     n, names = len(evals), list_stories(evals, _NAMED)
-    if not evals[0].saved.is_deleted:
+    if evals[0].standing != "removed":
         return f"{n} {WORDS['removed'].word}: {names}."
     were = f"{count_noun(n, 'eval')} {agree(n, 'were')} deleted"
     return f"{were} ({_say_were(evals, year)}): {names}."
@@ -469,14 +469,14 @@ def _say_namesake(story: Story, year: int | None) -> str:
     """The deleted eval that had the name of a new one; it was deleted after its last run."""
     if (other := story.namesake) is None:
         return ""
-    at, until, day = other.last_at, story.saved.read_at, ""
+    at, until, day = other.last_at, story.read_at, ""
     if at is not None and until is not None:
         day = f" {'on' if at.date() == until.date() else 'since'} {say_day(at, year)}"
     return f"; an eval of this name was deleted{day}{', broken' * other.reading.is_broken}"
 
 
 def _say_missing(story: Story) -> str:
-    if not story.saved.is_valid:
+    if story.standing == "not valid":
         return f"does not fit {name_block(story) or 'its block'} any more since its edit"
     why = {"cancelled": "cancelled", "unscored": "no verdict", "error": "ended in an error"}
     said = why.get(story.state or "", f"{NO_RESULT} came" if story.state else "not run")

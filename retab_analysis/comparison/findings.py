@@ -323,7 +323,7 @@ def _find_missing(facts: VerdictFacts) -> Iterator[Finding]:
 def _find_why(facts: VerdictFacts, missing: Sequence[Story]) -> Why | None:
     cancelled = {each.block_id for each in missing if each.state == "cancelled"}
     its = {each for each in facts.there if each.block_id in cancelled}
-    if missing and not any(each.saved.is_valid for each in missing):
+    if missing and all(each.standing == "not valid" for each in missing):
         return "does not fit"
     if len(cancelled) == 1 and its == {*missing} and all(s.ran_on_new_code for s in its):
         return "cancelled"
@@ -482,9 +482,9 @@ class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
             evals=tuple(stale),
             mark=IDLE,
             blocks=wait(facts.unrun),
-            edited=wait(s for s in stale if s.saved.stale == "eval"),
-            saved_again=wait(s for s in stale if s.saved.stale == "saved"),
-            new=wait(s for s in stale if s.saved.stale == "never"),
+            edited=wait(s for s in stale if s.standing == "eval"),
+            saved_again=wait(s for s in stale if s.standing == "saved"),
+            new=wait(s for s in stale if s.standing == "never"),
             were_broken=0 if again is None else len(again.broke),
             run=lambda steps: steps.test([*facts.unrun, *stale]),
         )
@@ -545,7 +545,7 @@ class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
     def say_again(self, broken: Sequence[Story], label: int) -> str:
         """Its clause behind what is broken; empty if the part that ran is the news."""
         (_, going, idle), (edited, n, unrun, of) = self.blocks, self._say_edited(label)
-        is_old = all(s.was_seen for s in broken) or any(s.saved.stale == "block" for s in broken)
+        is_old = all(s.was_seen for s in broken) or any(s.standing == "block" for s in broken)
         if unrun < of and not is_old:
             return ""
         by_edit = all(s.cause == "edit" for s in broken)
@@ -781,7 +781,7 @@ def _find_open(facts: VerdictFacts) -> Iterator[Finding]:
     yield from _find_lost(facts)
     if facts.stale:
         yield Unrun.make(facts)
-    if unseen := tuple(s for s in facts.counted if s.saved.is_unseen and s.saved.word is None):
+    if unseen := tuple(s for s in facts.counted if s.standing == "unseen"):
         judge, (passed, of) = partial(Steps.judge_new_run, evals=unseen), facts.passing
         yield Unseen(facts=facts, evals=unseen, mark=IDLE, passed=passed, of=of, run=judge)
     if doubts := facts.sides.read.doubts:

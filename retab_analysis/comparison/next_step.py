@@ -50,7 +50,7 @@ class Steps:
 
     def test(self, evals: Sequence[Story]) -> NextStep | None:
         """For evals that have not run as they are now: the run that tests them, or its start."""
-        stale = [each for each in evals if each.saved.stale]
+        stale = [each for each in evals if each.is_stale]
         if stale and all(map(self.facts.find_run, stale)):
             return self.watch()
         said = "Run the evals that were edited or never ran"
@@ -81,7 +81,7 @@ class Steps:
         )
 
     def run_missing(self, evals: Sequence[Story]) -> NextStep | None:
-        valid = [each.id for each in evals if each.saved.is_valid]
+        valid = [each.id for each in evals if each.standing != "not valid"]
         named = f", evals={json.dumps(valid)}" if len(valid) <= _LISTED else ""
         started = self.start("Run the evals without a result", named) if valid else None
         return self.settle(evals) or started

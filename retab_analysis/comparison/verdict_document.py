@@ -140,7 +140,7 @@ class _Writer:
     @property
     def _deleted(self) -> str:
         """If evals were deleted since they were judged, the gate's note about the deleted ones."""
-        deleted = [each for each in self.facts.of("removed") if each.saved.is_deleted]
+        deleted = [each for each in self.facts.of("removed") if each.standing == "removed"]
         is_news = any(each.present for each in deleted)
         return say_removed(deleted, self.facts.year) if is_news else ""
 
@@ -410,7 +410,7 @@ class _Writer:
         for word, evals in (
             *((each, facts.of(each)) for each in ("incomplete", "stale", "fixed", "flaky")),
             ("still_failing", facts.of("still_failing")),
-            ("not compared", [s for s in facts.of(*NOT_COMPARED) if not s.saved.is_deleted]),
+            ("not compared", [s for s in facts.of(*NOT_COMPARED) if s.standing != "removed"]),
             ("accepted", [s for s in facts.stories if s.id in facts.accepted]),
             ("old", facts.old),
         ):

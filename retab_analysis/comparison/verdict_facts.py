@@ -21,7 +21,7 @@ from retab_analysis.comparison.reruns import SETTLE_ROUNDS, find_next_look, list
 from retab_analysis.comparison.sides import NewerRun, Sides, find_year, rank_by_run
 from retab_analysis.comparison.suite_test import SuiteTest
 from retab_analysis.evidence.names import Name
-from retab_analysis.evidence.story import Story
+from retab_analysis.evidence.story import APART, Story
 from retab_analysis.evidence.tries import LastTry, Try, find_last_try, say_on
 from retab_analysis.markup import one_line
 from retab_analysis.render.document import Count
@@ -71,7 +71,7 @@ class VerdictFacts:
     @cached_property
     def stale(self) -> list[Story]:
         """The evals that have not run as they are now, those that broke before too."""
-        return [*self.of("stale"), *(each for each in self.old if each.saved.stale)]
+        return [*self.of("stale"), *(each for each in self.old if each.is_stale)]
 
     @cached_property
     def there(self) -> list[Story]:
@@ -96,8 +96,8 @@ class VerdictFacts:
     @cached_property
     def unrun(self) -> list[Story]:
         """The evals of edited blocks that have not run as they are now."""
-        blocks = {each.block_id for each in self.stories if each.saved.stale == "block"}
-        return [s for s in self.stories if s.saved.stale and s.block_id in blocks]
+        blocks = {each.block_id for each in self.stories if each.standing == "block"}
+        return [s for s in self.stories if s.is_stale and s.block_id in blocks]
 
     @cached_property
     def breaks(self) -> list[Break]:
@@ -162,7 +162,7 @@ class VerdictFacts:
     @cached_property
     def is_first(self) -> bool:
         """Whether no eval ran before."""
-        ran = [each for each in self.stories if each.saved.stale != "never"]
+        ran = [each for each in self.stories if each.standing != "never"]
         is_all = len(ran) == self.summary["added"] and bool(ran)
         return self.sides.baseline is None and is_all
 
@@ -222,12 +222,12 @@ class VerdictFacts:
     @property
     def broke_between(self) -> str:
         """:attr:`between`, unless a break is older than an edit that has not run: then nothing."""
-        return "" if any(s.saved.stale == "block" for s in self.of(*BROKEN)) else self.between
+        return "" if any(s.standing == "block" for s in self.of(*BROKEN)) else self.between
 
     @cached_property
     def apart(self) -> Counter[str]:
         """How many evals do not count: ``same_code``, or ``not compared`` in two versions."""
-        words = self.sides.saved.words.values()
+        words = self.sides.saved.list(*APART).values()
         return Counter(word if word == "same_code" else "not compared" for word in words)
 
     def find_run(self, story: Story) -> NewerRun | None:

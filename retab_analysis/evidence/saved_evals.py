@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
 from retab_analysis.evidence.comparable import CANDIDATE, EARLIER
 from retab_analysis.evidence.placing import is_in_scope
 from retab_analysis.evidence.presence import OPEN, Word
-from retab_analysis.evidence.story import SavedNow
+from retab_analysis.evidence.story import APART, Standing
 from retab_analysis.evidence.timeline import Timeline
-from retab_analysis.vocabulary import DECIDED, MOMENT, Transition
+from retab_analysis.vocabulary import DECIDED, MOMENT
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,30 +24,33 @@ class SavedEvals:
     evals: pl.DataFrame | None = None
     expected: frozenset[str] | None = None  # evals that ought to have a result in the candidate
     pending: frozenset[str] = frozenset()  # evals whose result is still to come
-    invalid: frozenset[str] = frozenset()  # evals that cannot run
     on_present_code: frozenset[str] = frozenset()  # evals with an outcome or an error on it
-    stale: Mapping[str, str] = field(default_factory=dict)  # evals not run as they are now, and why
-    unseen: frozenset[str] = frozenset()  # evals that ran; edits of their block cannot be seen
+    standing: Mapping[str, Standing] = field(default_factory=dict)  # without those that are tested
     saved_again: Mapping[str, datetime] = field(default_factory=dict)  # and maybe edited, and when
     on_way: Mapping[str, str] = field(default_factory=dict)  # evals that a run tests now, and which
-    words: Mapping[str, Transition] = field(default_factory=dict)  # that two versions decide
-    deleted: frozenset[str] = frozenset()  # evals with results that are not saved any more
     read_at: datetime | None = None  # when the saved evals were read
 
-    def of(self, eval_id: str) -> SavedNow:
-        stale = self.stale.get(eval_id)
-        return SavedNow(
-            is_deleted=None if self.evals is None else eval_id in self.deleted,
-            is_expected=stale != "never" and (self.expected is None or eval_id in self.expected),
-            is_pending=eval_id in self.pending,
-            is_valid=eval_id not in self.invalid,
-            is_on_present_code=eval_id in self.on_present_code,
-            stale=stale,
-            is_unseen=eval_id in self.unseen,
-            saved_again_at=self.saved_again.get(eval_id),
-            word=self.words.get(eval_id),
-            read_at=self.read_at,
-        )
+    def list(self, *standings: Standing) -> dict[str, Standing]:
+        """The evals that stand so."""
+        return {each: its for each, its in self.standing.items() if its in standings}
+
+    def stand(self, evals: Mapping[str, Standing]) -> SavedEvals:
+        """The same, where some evals stand otherwise, and no others are apart."""
+        others = {k: its for k, its in self.standing.items() if its not in APART}
+        return replace(self, standing={**others, **evals})
+
+    def of(self, eval_id: str) -> dict[str, Any]:
+        """The facts of a story that come from here."""
+        standing = self.standing.get(eval_id, "not known" if self.evals is None else "tested")
+        is_expected = self.expected is None or eval_id in self.expected
+        return {
+            "standing": standing,
+            "is_expected": standing != "never" and is_expected,
+            "is_pending": eval_id in self.pending,
+            "is_on_present_code": eval_id in self.on_present_code,
+            "saved_again_at": self.saved_again.get(eval_id),
+            "read_at": self.read_at,
+        }
 
 
 def remember_passes(
@@ -136,26 +140,25 @@ def judge_saved(
     on_code = find_ended(now).filter(pl.col("on_code").is_in(("is_now", "unknown")))
     on_present, own = {*on_code["eval_id"]}, {*on_code.filter("is_own")["eval_id"]}
     invalid = saved.filter((pl.col("validation_status") != "valid").fill_null(False))["eval_id"]
-    tested, stale = find_tested(now), dict[str, str]()
-    unseen = find_tested(now, "unknown") - tested
+    tested, unseen = find_tested(now), find_tested(now, "unknown")
+    standing: dict[str, Standing] = dict.fromkeys(invalid, "not valid")
     # A run that goes on is no run yet.
     ended = pl.coalesce("latest_run_completed_at", "last_passed_at", "last_failed_at").is_not_null()
     ended |= ~pl.col("latest_run_status").fill_null(OPEN[0]).is_in(OPEN)
     ran = {*saved.filter(ended)["eval_id"], *find_ended(timeline.results)["eval_id"]}
     for eval_id in saved["eval_id"]:
-        if eval_id in tested or eval_id in unseen or eval_id in invalid:
+        if eval_id in tested or eval_id in standing:
             continue
-        edited = "saved" if eval_id in own else "eval"
+        edited: Standing = "saved" if eval_id in own else "eval"
         why = edited if eval_id in on_present else "block"
-        stale[eval_id] = why if eval_id in ran else "never"
+        stale = why if eval_id in ran else "never"
+        standing[eval_id] = "unseen" if eval_id in unseen else stale
     return SavedEvals(
         saved,
         expected,
         pending,
-        frozenset(invalid),
         frozenset(on_present),
-        stale,
-        unseen.intersection(saved["eval_id"]).difference(invalid),
+        standing,
         definitions.saved_again,
         {} if going is None else _find_on_way(going, timeline),
     )

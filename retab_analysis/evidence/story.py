@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cached_property
 from statistics import median
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import polars as pl
 from msgspec import Struct
@@ -26,7 +26,6 @@ from retab_analysis.vocabulary import (
     NOT_PASSING,
     SCORED,
     SURE,
-    Transition,
 )
 
 _RUNS = 12  # how many outcomes are shown
@@ -140,22 +139,17 @@ class Reading(Struct, frozen=True, gc=False):
     on_code: Share = Share(0, 0)  # on its present code before that, if this code came back
 
 
-class SavedNow(Struct, frozen=True, gc=False):
-    """Facts about the saved eval; None if the saved evals are not known."""
+NOTHING_READ = Reading()
+_Gone = Literal["not known", "removed", "same_code", "not_comparable", "not valid"]
+Standing = Literal[_Gone, "never", "block", "eval", "saved", "unseen", "tested"]
+"""How a saved eval stands now: the first that holds, if the saved evals are known.
 
-    is_deleted: bool | None = None
-    is_expected: bool = True  # whether the candidate ought to have a result of it
-    is_pending: bool = False  # whether a result is still to come
-    is_valid: bool = True
-    is_on_present_code: bool = True  # whether it has an outcome or an error on it
-    stale: str | None = None  # why it did not run as it is now: its block or eval was edited, never
-    is_unseen: bool = False  # whether it ran, and nothing tells whether its block was edited since
-    saved_again_at: datetime | None = None  # its last save, if it ran before and may be edited
-    word: Transition | None = None  # its transition, if two versions decide it
-    read_at: datetime | None = None  # when the saved evals were read
-
-
-NOTHING_READ, NOTHING_SAVED = Reading(), SavedNow()
+It was deleted. Two versions decide its transition. It cannot run. It never ran; or did not run
+since its block was edited, it was edited itself, or it was saved again and maybe edited. It ran,
+and nothing tells whether its block was edited since. Else it is tested.
+"""
+APART: tuple[Standing, ...] = ("same_code", "not_comparable")
+STALE: tuple[Standing, ...] = ("never", "block", "eval", "saved")
 
 
 class Story(Struct, frozen=True, eq=False, dict=True):
@@ -183,12 +177,27 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     now: Side | None = None
     last_failure: Side | None = None
     reading: Reading = NOTHING_READ
-    saved: SavedNow = NOTHING_SAVED
+    standing: Standing = "not known"
+    is_expected: bool = True  # whether the candidate ought to have a result of it
+    is_pending: bool = False  # whether a result is still to come
+    is_on_present_code: bool = True  # whether it has an outcome or an error on it
+    saved_again_at: datetime | None = None  # its last save, if it ran before and may be edited
+    read_at: datetime | None = None  # when the saved evals were read
     unknown: Sequence[str] = ()  # what of its definition one side lacks, and may have changed
     has_own_past: bool = True  # whether it is compared with its own past, not with a baseline
     is_beyond_gap: bool = False  # whether unread runs lie before it got worse
     namesake: Story | None = None  # of a new one: the deleted eval that had its name
     transition: str = ""  # a Transition
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it does not count, because two versions decide its transition."""
+        return self.standing in APART
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it did not run as it is now."""
+        return self.standing in STALE
 
     # Its results
 
@@ -386,7 +395,7 @@ class Story(Struct, frozen=True, eq=False, dict=True):
 
     @property
     def is_new(self) -> bool:
-        return self.transition == "added" or self.saved.stale == "never"
+        return self.transition == "added" or self.standing == "never"
 
     @property
     def p_called(self) -> float | None:
@@ -475,7 +484,7 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     @property
     def _was_saved_between(self) -> bool:
         """Whether it was saved again after its last pass, and before its first failure since."""
-        saved_at, since = self.saved.saved_again_at, self.since_at
+        saved_at, since = self.saved_again_at, self.since_at
         passed = [e.moment for e in self.decided if e.state == "passed" and e.moment is not None]
         before = max((at for at in passed if since is not None and at < since), default=None)
         return None not in (saved_at, before) and before < saved_at <= since  # type: ignore[operator]

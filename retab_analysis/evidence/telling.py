@@ -74,9 +74,9 @@ def tell(
     for index, (eval_id, name, path, kind) in enumerate(about.iter_rows()):
         known = saved.of(eval_id)
         was, is_now, last_failure = (each.get(index) for each in sides)
-        if known.is_deleted:
+        if known["standing"] == "removed":
             is_now = None
-        if known.word == "same_code":
+        if known["standing"] == "same_code":
             was = is_now
         either = [side for side in (is_now, was) if side is not None]
         told = Story(
@@ -95,16 +95,16 @@ def tell(
             was=was,
             now=is_now,
             reading=readings[index],
-            saved=known,
             unknown=unknown.get(index, ()),
             last_failure=last_failure,
             has_own_past=own_past,
+            **known,
             is_beyond_gap=_is_beyond_gap(outcomes[index], readings[index], after_gaps),
         )
         if transition := find_transition(told):
             stories.append(replace(told, transition=transition))
     stories += _list_unread(saved, ledger.evals["eval_id"])
-    gone = {each.name or "": each for each in stories if each.saved.is_deleted and each.name}
+    gone = {each.name or "": each for each in stories if each.standing == "removed" and each.name}
     stories = [replace(s, namesake=gone.get(s.name or "")) if s.is_new else s for s in stories]
     return Told(ledger, tuple(sorted(stories, key=_find_place)))
 
@@ -114,10 +114,10 @@ def _list_unread(saved: SavedEvals, read: pl.Series) -> Iterator[Story]:
     if saved.evals is None:
         return
     unread = saved.evals.filter(~pl.col("eval_id").is_in(read.implode()))
-    about = unread.select("eval_id", "eval_name", "block_id", "path", "condition_kind")
-    for eval_id, name, block, path, kind in about.iter_rows():
-        now = saved.of(eval_id)
-        told = Story(eval_id, name, block, index=-1, path=path, condition_kind=kind, saved=now)
+    columns = unread.select("eval_id", "eval_name", "block_id", "path", "condition_kind")
+    for eval_id, name, block, path, kind in columns.iter_rows():
+        about = {"path": path, "condition_kind": kind, **saved.of(eval_id)}
+        told = Story(eval_id, name, block, index=-1, **about)
         if transition := find_transition(told):
             yield replace(told, transition=transition)
 

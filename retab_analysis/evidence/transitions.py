@@ -26,42 +26,42 @@ def find_transition(story: Story) -> Transition | None:
     An eval is *broken* if :func:`find_word` says so for its last decided row.
     """
     s = story
-    if s.saved.word is not None:
-        return s.saved.word
+    if s.standing == "same_code" or s.standing == "not_comparable":
+        return s.standing
     has_now = s.is_decided or bool(s.errors)
     last_state = s.state if s.last is None else s.last.state
     still_broken: Transition = "newly_blocked" if last_state == "blocked" else "regressed"
     # It was deleted, whatever ran. Frames tell only what the baseline had.
-    if s.saved.is_deleted:
+    if s.standing == "removed":
         return "removed"
-    if s.saved.is_deleted is None and not s.present:
+    if s.standing == "not known" and not s.present:
         return "removed" if any(each.side == BASELINE for each in s.outcomes) else None
     # It was never decided before.
-    if not s.is_known_before and s.is_decided and not s.is_comparable and not s.saved.stale:
+    if not s.is_known_before and s.is_decided and not s.is_comparable and not s.is_stale:
         return "added"
     # It was broken, and did not pass since: an edit, an error, or no result does not mend it.
-    if not s.is_decided and s.reading.is_broken and not s.saved.is_pending:
+    if not s.is_decided and s.reading.is_broken and not s.is_pending:
         return still_broken
     if s.errors and not s.is_decided:
         return "newly_errored"
-    if not has_now and s.saved.is_pending:
+    if not has_now and s.is_pending:
         return None
     # It ought to have a result.
-    if not has_now and (s.saved.is_expected or (not s.saved.is_valid and s.is_known_before)):
+    if not has_now and (s.is_expected or (s.standing == "not valid" and s.is_known_before)):
         return "incomplete"
     if not s.is_decided:
-        return "stale" if s.saved.stale else None
+        return "stale" if s.is_stale else None
     # It was decided before, but only with another definition.
     if not s.is_comparable:
-        return "stale" if s.saved.stale else "not_comparable"
+        return "stale" if s.is_stale else "not_comparable"
     word = find_word(s)
     if word is None:
         return "newly_blocked" if s.state == "blocked" else "regressed"
     # It does not fit its block any more: it cannot run, and is not gone.
-    if not s.saved.is_valid and not (word == "still_failing" and s.saved.is_on_present_code):
+    if s.standing == "not valid" and not (word == "still_failing" and s.is_on_present_code):
         return "incomplete"
     # It did not run as it is now: its earlier word holds only if it was worse.
-    return "stale" if s.saved.stale and word != "suspect" else word
+    return "stale" if s.is_stale and word != "suspect" else word
 
 
 def find_word(story: Story) -> Transition | None:
@@ -110,8 +110,8 @@ class Reason(NamedTuple):
 def find_reason(story: Story) -> Reason | None:
     """Why an eval has its transition; None if it simply passes."""
     s, r, transition = story, story.reading, story.transition
-    if s.saved.word is not None:
-        return Reason("same_code" if s.saved.word == "same_code" else "not compared")
+    if s.is_apart:
+        return Reason("same_code" if s.standing == "same_code" else "not compared")
     if transition in BROKEN or (transition == "still_failing" and s.since_at):
         kind = "comes and goes" if r.since.passed else "broken"
         return Reason(kind, r.since, r.before, s.since_at)
