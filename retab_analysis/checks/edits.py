@@ -27,12 +27,11 @@ from retab_analysis.fetch.paging import PAGE_SIZE
 from retab_analysis.fetch.params import client_or_default, quote_id
 from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.markup import one_line
-from retab_analysis.schema import BLOCKS, CONFIG_CHANGES, RUNS
+from retab_analysis.schema import CONFIG_CHANGES, RUNS
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT
 
 _LATEST = datetime.max.replace(tzinfo=UTC)
-_OF_BLOCK = tuple(BLOCKS.schema)
 
 
 def fetch_config_changes(
@@ -185,7 +184,7 @@ def _search(source: Source, comparison: Comparison, spans: pl.DataFrame) -> Edit
 
 def _choose_blocks(comparison: Comparison, spans: pl.DataFrame) -> list[str]:
     """The blocks whose history is read already, and others, as long as there are few."""
-    told = inside(comparison).sides.around.told
+    told = inside(comparison).sides.told
     read = () if told is None else told.timeline.histories
     blocks = spans["block_id"].unique(maintain_order=True)
     others = [each for each in blocks if each not in read]

@@ -100,13 +100,15 @@ def make_sides(plan: ReadingPlan, versions: Versions, client: Client) -> Sides:
     codes = None if now is None or now.kind == "draft" else versions.code_of(now)
     if codes is not None:
         timeline = timeline.at(codes)
-    sides = _make_sides(plan, timeline, client, is_now=plan.follow and codes is None)
+    sides = _make_sides(plan, versions, timeline, client, is_now=plan.follow and codes is None)
     if codes is not None and now is not None:
         sides = keep_to_version(sides, now, codes, versions)
     return sides if plan.before is None else set_against(sides, plan, versions, timeline)
 
 
-def _make_sides(plan: ReadingPlan, timeline: Timeline, client: Client, *, is_now: bool) -> Sides:
+def _make_sides(
+    plan: ReadingPlan, versions: Versions, timeline: Timeline, client: Client, *, is_now: bool
+) -> Sides:
     # Results of a version may be of any run.
     against = None if plan.before is not None else plan.baseline
     is_baseline = pl.col("run_id").is_in([] if against is None else [*against.runs["run_id"]])
@@ -135,7 +137,7 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, client: Client, *, is_now
     return Sides(
         pl.concat([its, remembered, before], how="diagonal").select(SIDED),
         own_past=against is None,
-        timeline=timeline,
+        told=versions,
         saved=replace(told.stand(dict.fromkeys(deleted, "removed")), read_at=facts.read_at),
         read=ReadRuns(
             why=plan.candidate.why,

@@ -386,7 +386,7 @@ def _find_block(asked: str, source: Source) -> str:
 
 
 def _make(compared: Compared, block: str, last: int, source: Source, memory: Memory) -> Tries:
-    told, year = compared.sides.around.told, find_year(compared.sides.candidate)
+    told, year = compared.sides.told, find_year(compared.sides.candidate)
     assert told is not None
     runs = memory.listing.runs.filter(~pl.col("run_id").is_in([*source.read_ids]))
     is_its = pl.col("target_block_id").eq_missing(block)

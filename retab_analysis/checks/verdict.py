@@ -29,7 +29,6 @@ from retab_analysis.checks.source import Source
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.accepted import GivenAccepted, Policy, read_accepted
 from retab_analysis.comparison.compare import compare_sides
-from retab_analysis.comparison.sides import Surroundings
 from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.params import check_text, client_or_default
 from retab_analysis.fetch.publications import note_versions
@@ -183,7 +182,7 @@ def make_verdict(asked: Question, kept: Memory, progress: Progress | bool | None
         facts, sides = told.timeline.facts, make_sides(plan, told, source.client)
         whole = replace(
             sides,
-            around=Surroundings(told, (asked.candidate, asked.baseline)),
+            asked=(asked.candidate, asked.baseline),
             notes=(*sides.notes, *note_versions(facts.publications), *note_codes(sides.candidate)),
             accepted=replace(asked.accepted, today=facts.read_at.date()),
         )

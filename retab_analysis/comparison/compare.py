@@ -99,7 +99,7 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
     suite = _collect_suite(told)
     policy = sides.accepted.fit(told.stories, sides.saved.evals)
     made = Compared(alpha, margin, replace(sides, accepted=policy), suite, sides.notes)
-    return Comparison(made.with_edits(sides.around.edits))
+    return Comparison(made.with_edits(sides.edits))
 
 
 def _collect_suite(told: Told) -> Suite:

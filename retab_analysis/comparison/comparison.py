@@ -164,7 +164,7 @@ class Compared:
     @functools.cached_property
     def tries(self) -> Mapping[str, list[Try]]:
         """The tries of each block with breaks by an edit, fixed evals, or none that ran since."""
-        told = self.sides.around.told
+        told = self.sides.told
         if told is None or self.sides.read.versions:
             return {}
         blocks = {
@@ -237,7 +237,7 @@ class Compared:
 
     def with_edits(self, edits: Edits | None) -> Compared:
         """The same with the edits and the labels of blocks."""
-        named = self.with_sides(around=replace(self.sides.around, edits=edits))
+        named = self.with_sides(edits=edits)
         if edits is None:
             return named
         called = {each: (label, edits.names.get(each)) for each, label in edits.labels.items()}
@@ -598,7 +598,7 @@ class Comparison(Shown, called="verdict"):
             ``fetch_config_changes``: the edit between the last pass and the first failure, or no
             rows. The values are the prompts and schemas of the workflow.
         """
-        edits = self._compared.sides.around.edits
+        edits = self._compared.sides.edits
         return CONFIG_CHANGES.empty() if edits is None else edits.changes
 
     def explain(self, eval: str | None = None) -> str:

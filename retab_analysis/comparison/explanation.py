@@ -28,7 +28,7 @@ def explain(facts: VerdictFacts, test: SuiteTest, margin: float) -> str:
     started = None
     if sides.started is not None:
         started = f"Started and not waited for: {count_noun(sides.started.height, 'rerun')}."
-    edits = sides.around.edits
+    edits = sides.edits
     lines = [
         " ".join(filter(None, (_say_compared(facts), *facts.notes, started, _say_unknown(facts)))),
         _say_sure(facts),

@@ -33,7 +33,7 @@ def make_head(facts: VerdictFacts, gate: Gate) -> Head:
     passed, of = facts.passing
     badges: tuple[tuple[str, Tone], ...] = ("gate holds", "good"), ("gate fails", "bad")
     badge, tone = (*badges, ("gate undecided", "doubt"))[gate.exit_code]
-    candidate, workflow = facts.sides.candidate, facts.sides.around.workflow
+    candidate, workflow = facts.sides.candidate, facts.sides.workflow
     ids = candidate["workflow_id"].drop_nulls().unique().to_list()
     name = None if workflow is None or workflow.is_empty() else workflow["name"][0]
     flow = Span(one_line(name or (ids or [""])[0]), title=", ".join(map(one_line, ids)) or None)

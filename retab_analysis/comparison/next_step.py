@@ -20,7 +20,7 @@ class Steps:
     """The steps of one verdict: those that run something, and looks; None where there is none."""
 
     def __init__(self, facts: VerdictFacts) -> None:
-        frames = (facts.sides.around.workflow, facts.sides.candidate)
+        frames = (facts.sides.workflow, facts.sides.candidate)
         ids = [each["workflow_id"].drop_nulls() for each in frames if each is not None]
         self.id = one_line(next((each[0] for each in ids if len(each)), "…"))
         self.facts, self.accepted = facts, facts.sides.accepted.path
@@ -130,12 +130,12 @@ class Steps:
 
 def _name_sides(sides: Sides) -> dict[str, list[str]] | None:
     """The sides that ``check`` was asked for, but the usual ones and new runs; None for frames."""
-    if sides.around.asked is None:
+    if sides.asked is None:
         return None
     plan, named = sides.read.plan, {}
     newest = set() if plan is None else {*plan.sort("created_at")["run_id"].tail(1)}
     frames = {"candidate": sides.candidate, "baseline": sides.baseline}
-    for (name, frame), asked in zip(frames.items(), sides.around.asked, strict=True):
+    for (name, frame), asked in zip(frames.items(), sides.asked, strict=True):
         ids = [] if frame is None else [*frame["run_id"].drop_nulls().unique().sort()]
         if isinstance(asked, str | date):
             named[name] = [str(asked)] if asked != "last_good" else []

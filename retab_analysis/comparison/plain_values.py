@@ -25,7 +25,7 @@ _LONGEST = 120
 def list_conclusion(facts: VerdictFacts, gate: Gate, *, values: bool) -> dict[str, Any]:
     candidate = facts.sides.candidate
     held = {story.was.run_id for story in facts.stories if story.was and story.was.run_id}
-    edits = facts.sides.around.edits
+    edits = facts.sides.edits
     columns = ("block_id", "field", "change", *(("before", "after") if values else ()))
     return {
         "headline": str(write_heading(facts)),

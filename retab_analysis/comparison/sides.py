@@ -12,11 +12,11 @@ import polars as pl
 from retab_analysis.comparison.accepted import Policy
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.errors import ConfigError
-from retab_analysis.evidence.comparable import BASELINE, CANDIDATE, NEEDED, combine_sides
+from retab_analysis.evidence.comparable import BASELINE, CANDIDATE, EARLIER, NEEDED, put_on_side
 from retab_analysis.evidence.names import Name
 from retab_analysis.evidence.saved_evals import SavedEvals
 from retab_analysis.evidence.telling import Told, tell
-from retab_analysis.evidence.timeline import CODE, Timeline, mark_codes
+from retab_analysis.evidence.timeline import CODE, mark_codes
 from retab_analysis.evidence.versions import Versions
 from retab_analysis.schema import RESULTS, as_polars, checked
 from retab_analysis.vocabulary import MOMENT
@@ -97,19 +97,6 @@ class ReadRuns:
 
 
 @dataclass(frozen=True, eq=False)
-class Surroundings:
-    """Facts about the workflow, for the readers of the verdict."""
-
-    told: Versions | None = None  # names moments; None for frames
-    asked: tuple[object, object] | None = None  # the candidate and the baseline; None for frames
-    edits: Edits | None = None
-
-    @property
-    def workflow(self) -> pl.DataFrame | None:
-        return None if self.told is None else self.told.timeline.facts.workflow
-
-
-@dataclass(frozen=True, eq=False)
 class Sides:
     """Both sides of a comparison: results with their ``side``, facts about the runs and evals.
 
@@ -120,10 +107,11 @@ class Sides:
     own_past: bool = True
     read: ReadRuns = field(default_factory=ReadRuns)
     saved: SavedEvals = field(default_factory=SavedEvals)
-    around: Surroundings = field(default_factory=Surroundings)
+    told: Versions | None = None  # names moments; None for frames
+    asked: tuple[object, object] | None = None  # the candidate and the baseline; None for frames
+    edits: Edits | None = None
     notes: tuple[str, ...] = ()
     accepted: Policy = field(default_factory=Policy)
-    timeline: Timeline | None = None  # None for frames, about which only their results tell
     started: pl.DataFrame | None = None  # reruns whose results are not counted yet
 
     @staticmethod
@@ -133,8 +121,10 @@ class Sides:
         history: pl.DataFrame | None = None,
         **facts: Any,
     ) -> Sides:
-        """The sides of some frames."""
-        return Sides(combine_sides(candidate, baseline, history), baseline is None, **facts)
+        """The sides of some frames. The baseline is earlier whatever its dates."""
+        sides = ((history, EARLIER), (baseline, BASELINE), (candidate, CANDIDATE))
+        its = [put_on_side(frame, side) for frame, side in sides if frame is not None]
+        return Sides(mark_codes(pl.concat(its, how="diagonal")), baseline is None, **facts)
 
     @cached_property
     def candidate(self) -> pl.DataFrame:
@@ -144,9 +134,13 @@ class Sides:
     def baseline(self) -> pl.DataFrame | None:
         return None if self.own_past else self.results.filter(side=BASELINE)
 
+    @property
+    def workflow(self) -> pl.DataFrame | None:
+        return None if self.told is None else self.told.timeline.facts.workflow
+
     def code(self, results: pl.DataFrame) -> pl.DataFrame:
         """Results of the workflow with their codes."""
-        return mark_codes(results) if self.timeline is None else self.timeline.code(results)
+        return mark_codes(results) if self.told is None else self.told.timeline.code(results)
 
     def tell(self) -> Told:
         read = self.read

@@ -104,7 +104,7 @@ def list_moments(versions: pl.DataFrame | None, edits: Sequence[Edit], runs: pl.
 
 def list_known(sides: Sides) -> Known:
     """The names of moments that the two sides of a comparison know."""
-    told, plan = sides.around.told, sides.read.plan
+    told, plan = sides.told, sides.read.plan
     edits, versions = ([], None) if told is None else (told.edits, told.timeline.facts.publications)
     runs = [sides.results.select("run_id", at=MOMENT)]
     runs += [] if plan is None else [plan.select("run_id", at="created_at")]

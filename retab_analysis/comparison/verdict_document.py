@@ -175,7 +175,7 @@ class _Writer:
             yield self._card(cause, evals, near)
         yield from self._unsure([*facts.of("suspect"), *errors])
         yield from self._new_failures()
-        edits = facts.sides.around.edits
+        edits = facts.sides.edits
         has_values = any(each.fails for each in facts.stories)
         if (has_values or (edits is not None and edits.changes.height)) and self.door.hint():
             yield Note(self.door.hint())
@@ -230,7 +230,7 @@ class _Writer:
 
     def _compare(self) -> Iterator[Card]:
         """The edits between two versions, block by block."""
-        edits = self.facts.sides.around.edits
+        edits = self.facts.sides.edits
         if not self.facts.versions or edits is None:
             return
         before, now = self.facts.versions
@@ -278,7 +278,7 @@ class _Writer:
         One edit of a block has the words between the last passes and the first failures, without
         those ``apart``. Of several edits each has its own.
         """
-        known, block = self.facts.sides.around.edits, its.evals[0].block_id
+        known, block = self.facts.sides.edits, its.evals[0].block_id
         worse = [s for s in self.facts.stories if s.cause == "edit" and s.block_id == block]
         if list_breaks(worse, self.facts.tries)[1:]:
             changes = self._find_words(block, its.edit)

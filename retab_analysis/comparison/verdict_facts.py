@@ -195,7 +195,7 @@ class VerdictFacts:
 
     def name_side(self, results: pl.DataFrame) -> Name:
         """The name of the version of some results; of frames the id that they carry."""
-        if (told := self.sides.around.told) is not None:
+        if (told := self.sides.told) is not None:
             labels = {each.block_id or "": name_block(each) for each in self.stories}
             return told.name_side(results, labels)
         ids = rank_by_run(results)["workflow_version_id"].drop_nulls().unique(maintain_order=True)

@@ -62,7 +62,7 @@ class Runs:
         """The runs of the verdict itself."""
         sides, year = self.facts.sides, self.facts.year
         is_first = pl.col("result_id").is_null() | pl.col("result_id").is_first_distinct()
-        told, results = sides.around.told, sides.code(sides.results.filter(is_first))
+        told, results = sides.told, sides.code(sides.results.filter(is_first))
         names = {} if told is None else told.name_runs(results)
         before = () if sides.baseline is None else sides.baseline["run_id"].drop_nulls()
         return KnownRuns(

@@ -34,7 +34,7 @@ import polars as pl
 from retab_analysis.evidence.cells import common
 from retab_analysis.evidence.inference import Histories
 from retab_analysis.evidence.rates import EDITED, SAME, UNKNOWN, Bools, Ints
-from retab_analysis.evidence.timeline import OF_CODES, mark_codes, may_be_same
+from retab_analysis.evidence.timeline import OF_CODES, may_be_same
 from retab_analysis.schema import RESULTS, write_by_value
 from retab_analysis.vocabulary import (
     DECIDED,
@@ -114,21 +114,6 @@ class Ledger:
 
 def put_on_side(results: pl.DataFrame, side: int) -> pl.DataFrame:
     return results.with_columns(side=pl.lit(side, pl.Int8))
-
-
-def combine_sides(
-    candidate: pl.DataFrame,
-    baseline: pl.DataFrame | None = None,
-    history: pl.DataFrame | None = None,
-) -> pl.DataFrame:
-    """Put results into one frame with their ``code`` and ``side``.
-
-    The baseline is earlier whatever its dates.
-    """
-    sides = ((history, EARLIER), (baseline, BASELINE), (candidate, CANDIDATE))
-    frames = [put_on_side(frame, side) for frame, side in sides if frame is not None]
-    together = pl.concat(frames, how="diagonal")
-    return together if "code" in together.columns else mark_codes(together)
 
 
 def _put_in_order(results: pl.DataFrame) -> pl.DataFrame:

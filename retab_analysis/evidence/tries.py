@@ -19,7 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from retab_analysis.evidence.cells import BEGAN
-from retab_analysis.evidence.comparable import collect, combine_sides
+from retab_analysis.evidence.comparable import CANDIDATE, EARLIER, collect
 from retab_analysis.evidence.names import Name, make_name
 from retab_analysis.evidence.since import weigh
 from retab_analysis.evidence.story import Story
@@ -264,7 +264,8 @@ def _find_verdict(known: pl.DataFrame, its: Try) -> TryVerdict:
     is_its = pl.col("code").eq_missing(its.code)
     newest = known.filter(is_its).sort("began")["run_id"][-1]
     is_now = is_its & pl.col("run_id").eq_missing(newest)
-    ledger = collect(combine_sides(known.filter(is_now), None, known.filter(~is_now)))
+    side = pl.when(is_now).then(CANDIDATE).otherwise(EARLIER).cast(pl.Int8)
+    ledger = collect(known.with_columns(side=side))
     found = weigh(ledger)
     own = set(ledger.results.filter(is_its).drop_nulls("row").select("eval", "row").iter_rows())
     came = [(at, row) in own for at, row in enumerate(found.overall.since)]

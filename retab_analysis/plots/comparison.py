@@ -89,7 +89,7 @@ def plot_comparison(
         "whose pass rate fell less": rated.height - blocks.height,
     }
     sides, what = inside(comparison).sides, "Pass rate by block, 95 % intervals"
-    named = name_workflow(title, sides.candidate.lazy(), sides.around.workflow, "name")
+    named = name_workflow(title, sides.candidate.lazy(), sides.workflow, "name")
     return axes.conclude(ax, what, say_left_out("block", reasons), workflow=named)
 
 

@@ -126,7 +126,7 @@ class Followed:
             checked=verdict.checked,
             comparison=made,
             saved=source.saved,
-            versions=inside(made).sides.around.told,
+            versions=inside(made).sides.told,
             labels=source.labels,
             reruns=count_reruns(made, source.client),
         )

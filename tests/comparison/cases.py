@@ -12,7 +12,6 @@ from support.inside import (
     COMPARISON,
     Comparison,
     Sides,
-    Surroundings,
     check_results,
     compare,
     compare_sides,
@@ -67,7 +66,7 @@ def held_against_own_past(rows: Rows, candidate: int, **more: Any) -> Comparison
     """Compare a run with each eval's own last good result, as ``check`` does."""
     now = check_results(runs(rows, candidate), "candidate").collect()
     past = check_results(runs(rows, 0, candidate - 1), "history").collect()
-    more = {"around": Surroundings(asked=(None, "last_good"))} | more
+    more = {"asked": (None, "last_good")} | more
     return compare_sides(Sides.of(now, history=past, **more), 0.05, 0.05)
 
 

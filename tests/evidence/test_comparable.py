@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from support.frames import START, many, results
-from support.inside import Ledger, SavedEvals, Told, collect, combine_sides, tell, write_by_value
+from support.inside import Ledger, SavedEvals, Sides, Told, collect, tell, write_by_value
 
 DAY = 24 * 60
 SCOPES = {"W": "workflow", "B": "block", "E": "eval"}
@@ -45,8 +45,8 @@ def told(*runs: Run, blocks: dict[str, str] | None = None, horizon: datetime | N
         for name, letter in run.letters.items():
             block = (blocks or {}).get(name, "block_1")
             sides[run.now] += many(name, letter, number, **{**known, "block_id": block, **run.more})
-    its = combine_sides(results(*sides[True]), None, results(*sides[False]))
-    return tell(its, SavedEvals(), horizon=horizon)
+    its = Sides.of(results(*sides[True]), None, results(*sides[False]))
+    return tell(its.results, SavedEvals(), horizon=horizon)
 
 
 def ledger(*runs: Run, **more: Any) -> Ledger:
@@ -314,7 +314,7 @@ def test_a_block_was_edited_where_any_of_its_evals_says_so(
                     "run_scope": "workflow",
                 }
                 sides[at == len(its) - 1] += many(name, letter, at, **more)
-    made = collect(combine_sides(results(*sides[True]), None, results(*sides[False])))
+    made = collect(Sides.of(results(*sides[True]), None, results(*sides[False])).results)
     assert "".join(map(str, made.histories.edited[0])) == edits
 
 
