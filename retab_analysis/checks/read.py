@@ -276,10 +276,8 @@ def _say_against(plan: ReadingPlan) -> str:
 
 def _note_reverted(placed: pl.DataFrame, facts: Facts) -> list[str]:
     known = placed.drop_nulls(("code", "run_created_at")).filter(pl.col("run_scope") != "eval")
-    cells = known.unique(("block_id", "side", "run_id"), keep="first", maintain_order=True)
-    notes, ordered = [], cells.sort("block_id", "run_created_at", "run_id")
-    its = ordered.partition_by("block_id", as_dict=True)
-    for (block,), rows in its.items():
+    notes, its = [], known.sort("block_id", "run_created_at", "run_id", "code")
+    for (block,), rows in its.partition_by("block_id", as_dict=True).items():
         now, before = (rows.filter(side=side) for side in (CANDIDATE, EARLIER))
         again = before.filter(pl.col("code").is_in(now["code"].tail(1).implode()))
         if again.height and again["run_id"][-1] != before["run_id"][-1]:
