@@ -103,7 +103,7 @@ def make_sides(plan: ReadingPlan, versions: Versions, client: Client) -> Sides:
     sides = _make_sides(plan, versions, timeline, client, is_now=plan.follow and codes is None)
     if codes is not None and now is not None:
         sides = keep_to_version(sides, now, codes, versions)
-    return sides if plan.before is None else set_against(sides, plan, versions, timeline)
+    return sides if plan.before is None else set_against(sides, plan, versions)
 
 
 def _make_sides(
@@ -131,7 +131,7 @@ def _make_sides(
     explained = len(_find_recent(plan, checked, timeline.results, deleted) - {*now["eval_id"]})
     ended = {*now.filter(pl.col("state").is_in((*DECIDED, "error")))["eval_id"]}
     is_cut = bool((plan.candidate.runs["status"] == "error").all()) and not expected <= ended
-    told = SavedEvals(saved, expected, pending, saved_again=timeline.definitions.saved_again)
+    told = SavedEvals(saved, expected, pending, saved_again=timeline.saved_again)
     if is_now:
         told = judge_saved(now, timeline, expected, pending, going)
     return Sides(

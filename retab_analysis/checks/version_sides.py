@@ -68,10 +68,10 @@ def _say_lacking(timeline: Timeline) -> str:
     return ": " * bool(lacks) + ", ".join(lacks)
 
 
-def set_against(sides: Sides, plan: ReadingPlan, versions: Versions, timeline: Timeline) -> Sides:
+def set_against(sides: Sides, plan: ReadingPlan, versions: Versions) -> Sides:
     """The sides of two versions: results on the code of either, whatever run they are of."""
     assert plan.before is not None
-    before, results = versions.code_of(plan.before), timeline.results
+    before, results = versions.code_of(plan.before), versions.timeline.results
     is_past = plan.now is not None and plan.now.kind != "draft"
     now = _find_codes(plan, versions, sides.candidate)
     told = {block: its.compare(now[block]) for block, its in before.items() if block in now}
@@ -106,7 +106,7 @@ def set_against(sides: Sides, plan: ReadingPlan, versions: Versions, timeline: T
             versions=names,
             named=names[1],
             unknown=_say_unknown(before, now, told, names),
-            lacking=_say_lacking(timeline),
+            lacking=_say_lacking(versions.timeline),
         ),
     )
 

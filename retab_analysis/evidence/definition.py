@@ -13,51 +13,27 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 
 import polars as pl
-from msgspec import Struct
 
+from retab_analysis.evidence.cells import BEGAN
 from retab_analysis.schema import asserts_the_same
-from retab_analysis.vocabulary import DECIDED, MOMENT, SAME_EVAL
+from retab_analysis.vocabulary import DECIDED, SAME_EVAL
 
-_BEGAN = pl.coalesce("started_at", MOMENT)
 _GRACE = timedelta(minutes=1)
 FindRenamed = Callable[[Mapping[str, datetime]], frozenset[str]]
 
 
-class Definitions(Struct, frozen=True, eq=False):
-    """What is known of the definitions of saved evals.
-
-    ``saved_again`` tells when those evals were saved whose last save may be an edit: they ran
-    before it. ``others`` have another definition than their results: another id of the assertion,
-    or inputs that the API calls changed without telling the new ones.
-    """
-
-    saved_again: Mapping[str, datetime] = {}
-    others: Collection[str] = ()
-
-    def mark(self, results: pl.DataFrame, saved: pl.DataFrame) -> pl.DataFrame:
-        """Add ``defined``: a word, whether a result is of its eval's present definition.
-
-        And ``is_own``: whether it is for all that the result itself carries.
-        """
-        is_other = pl.col("eval_id").is_in([*self.others]).fill_null(False)
-        own = _mark_own(results, saved).with_columns(pl.col("is_own") & ~is_other)
-        dtype = saved.schema["updated_at"]
-        again = pl.col("eval_id").replace_strict
-        saved_at = again({**self.saved_again}, default=None, return_dtype=dtype)
-        is_saved_again = (saved_at > _BEGAN).fill_null(False)
-        is_known = pl.col("eval_id").is_in(saved["eval_id"].implode()).fill_null(False)
-        is_now = pl.col("is_own") & ~is_saved_again
-        word = pl.when(is_now).then(pl.lit("is_now")).otherwise(pl.lit("is_not"))
-        return own.with_columns(defined=pl.when(is_known).then(word).otherwise(pl.lit("unknown")))
-
-
-def judge_definitions(
+def mark_definitions(
     results: pl.DataFrame,
     saved: pl.DataFrame,
     going: Collection[str] = (),
     find_renamed: FindRenamed | None = None,
-) -> Definitions:
-    """Find the evals that were edited in parts that no result carries.
+) -> tuple[pl.DataFrame, dict[str, datetime]]:
+    """Add ``defined``: a word, whether a result is of its eval's present definition.
+
+    And ``is_own``: whether it is for all that the result itself carries, if its eval has not
+    another definition than its results: another id of the assertion, or inputs that the API calls
+    changed without telling the new ones. It also returns when those evals were saved whose last
+    save may be an edit: they ran before it.
 
     ``going`` are the runs that go on. ``find_renamed`` is asked about evals that were saved after a
     result, with the time when this began.
@@ -72,11 +48,16 @@ def judge_definitions(
     later = newest.drop_nulls("began_before").filter(is_other.fill_null(False) | ~is_right_after)
     began = dict(later.select("eval_id", "began_before").iter_rows())
     renamed = find_renamed(began) if began and find_renamed else frozenset[str]()
-    again = dict(later.select("eval_id", "updated_at").iter_rows())
-    return Definitions(
-        {name: at for name, at in again.items() if name not in renamed},
-        {*newest.filter(is_other)["eval_id"], *inputs["eval_id"]},
-    )
+    again = {k: at for k, at in later["eval_id", "updated_at"].iter_rows() if k not in renamed}
+    others = [*newest.filter(is_other)["eval_id"], *inputs["eval_id"]]
+    is_own = pl.col("is_own") & ~pl.col("eval_id").is_in(others).fill_null(False)
+    dtype = saved.schema["updated_at"]
+    at = pl.col("eval_id").replace_strict(again, default=None, return_dtype=dtype)
+    is_now = is_own & ~(at > BEGAN).fill_null(False)
+    is_known = pl.col("eval_id").is_in(saved["eval_id"].implode()).fill_null(False)
+    word = pl.when(is_now).then(pl.lit("is_now")).otherwise(pl.lit("is_not"))
+    defined = pl.when(is_known).then(word).otherwise(pl.lit("unknown"))
+    return _mark_own(results, saved).with_columns(is_own=is_own, defined=defined), again
 
 
 def _find_newest(
@@ -89,7 +70,7 @@ def _find_newest(
         ended=pl.coalesce("completed_at", "run_completed_at"),
         run_ended="run_completed_at",
         told_id="assertion_id",
-        began=_BEGAN,
+        began=BEGAN,
         goes_on=pl.col("run_id").is_in([*going]).fill_null(False),
     )
     took = pl.duration(milliseconds=pl.col("latest_run_duration_ms").fill_null(0))

@@ -136,7 +136,7 @@ def judge_saved(
 
     ``now`` are the results of a timeline on the candidate's side, ``going`` the runs that go on.
     """
-    definitions, saved = timeline.definitions, timeline.facts.saved
+    saved = timeline.facts.saved
     on_code = find_ended(now).filter(pl.col("on_code").is_in(("is_now", "unknown")))
     on_present, own = {*on_code["eval_id"]}, {*on_code.filter("is_own")["eval_id"]}
     invalid = saved.filter((pl.col("validation_status") != "valid").fill_null(False))["eval_id"]
@@ -159,7 +159,7 @@ def judge_saved(
         pending,
         frozenset(on_present),
         standing,
-        definitions.saved_again,
+        timeline.saved_again,
         {} if going is None else _find_on_way(going, timeline),
     )
 
@@ -183,7 +183,7 @@ def _find_on_way(runs: pl.DataFrame, timeline: Timeline) -> dict[str, str]:
 
     A run does not test a block if the codes of its results are known and old.
     """
-    saved, again = timeline.facts.saved, timeline.definitions.saved_again
+    saved, again = timeline.facts.saved, timeline.saved_again
     found = dict[str, str]()
     coded = timeline.cells.drop_nulls("code").select("block", "run_id", "is_old").rows()
     others = {each[:2] for each in coded} - {each[:2] for each in coded if not each[2]}

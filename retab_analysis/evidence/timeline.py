@@ -19,7 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from retab_analysis.evidence.cells import BEGAN, BlockInRun, list_cells, make_cells
-from retab_analysis.evidence.definition import Definitions, FindRenamed, judge_definitions
+from retab_analysis.evidence.definition import FindRenamed, mark_definitions
 from retab_analysis.evidence.facts import Facts
 from retab_analysis.evidence.presence import (
     Presence,
@@ -195,7 +195,7 @@ class Timeline(Struct, frozen=True, eq=False, dict=True):
     facts: Facts
     results: pl.DataFrame
     presences: Mapping[str, Presence]
-    definitions: Definitions
+    saved_again: Mapping[str, datetime]  # saves of evals that may be edits
     histories: Mapping[str, BlockHistory]
     cells: pl.DataFrame
 
@@ -221,10 +221,9 @@ class Timeline(Struct, frozen=True, eq=False, dict=True):
         presences = _find_presences(told, facts.saved, facts.saved_at)
         # Histories name codes, and vouch for none.
         coded = _code_by_era(_mark_presence(told, presences), histories)
-        definitions = judge_definitions(coded, facts.saved, going, find_renamed)
+        marked, saved_again = mark_definitions(coded, facts.saved, going, find_renamed)
         named, cells = _add_names(presences, coded), make_cells(coded, facts.saved)
-        marked = definitions.mark(coded, facts.saved)
-        return Timeline(facts, marked, named, definitions, histories, cells)
+        return Timeline(facts, marked, named, saved_again, histories, cells)
 
     def at(self, version: Mapping[str, Presence]) -> Timeline:
         """The same, as if the codes of a version were the present ones."""
