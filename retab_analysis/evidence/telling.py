@@ -127,7 +127,7 @@ def _choose_outcomes(ledger: Ledger, findings: Findings) -> pl.DataFrame:
 
     These are the newest of each state, before the eval was probably worse and altogether.
     """
-    table = ledger.results
+    table = ledger.results.select("eval", *_OUTCOME, *DEFINITION.values())
     evals, rows = table["eval"].to_numpy(), table["row"].fill_null(-1).to_numpy()
     if not ledger.is_inside.all():
         is_old = ~ledger.is_inside[evals, rows] & (rows >= 0)
