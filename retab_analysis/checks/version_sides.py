@@ -26,7 +26,6 @@ from retab_analysis.evidence.names import Name
 from retab_analysis.evidence.presence import Presence, Sameness
 from retab_analysis.evidence.saved_evals import count_lost, find_ended
 from retab_analysis.evidence.story import Standing
-from retab_analysis.evidence.timeline import Timeline, lacks_codes
 from retab_analysis.evidence.versions import Moment, Versions
 from retab_analysis.markup import count_noun
 from retab_analysis.vocabulary import MOMENT, NOT_PASSING
@@ -51,21 +50,9 @@ def keep_to_version(
         sides,
         results=pl.concat([sides.results.filter(others_), candidate]),
         saved=replace(saved, expected=frozenset(), pending=frozenset()),
-        read=replace(
-            sides.read,
-            others=tuple(others),
-            named=named,
-            unknown=said,
-            lacking=_say_lacking(versions.timeline),
-        ),
+        read=replace(sides.read, others=tuple(others), named=named, unknown=said),
         notes=(*sides.notes, *[f"{evals} never ran on {named.said}."] * bool(never and not said)),
     )
-
-
-def _say_lacking(timeline: Timeline) -> str:
-    lacks = ["no fingerprints"] * lacks_codes(timeline.results)
-    lacks += ["no history"] * (not timeline.histories)
-    return ": " * bool(lacks) + ", ".join(lacks)
 
 
 def set_against(sides: Sides, plan: ReadingPlan, versions: Versions) -> Sides:
@@ -106,7 +93,6 @@ def set_against(sides: Sides, plan: ReadingPlan, versions: Versions) -> Sides:
             versions=names,
             named=names[1],
             unknown=_say_unknown(before, now, told, names),
-            lacking=_say_lacking(versions.timeline),
         ),
     )
 

@@ -609,7 +609,8 @@ class TwoVersions(Finding, frozen=True, kw_only=True, tag="two_versions"):
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
         if self.unknown:
-            return Said(self.unknown, self.facts.sides.read.lacking)
+            told = self.facts.sides.told
+            return Said(self.unknown, told.lacking if told else "")
         if self.never:
             return Said("Nothing to compare", f": {self.say_doubt(())}")
         both = " and ".join(self.facts.versions)

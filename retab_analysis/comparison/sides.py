@@ -88,7 +88,6 @@ class ReadRuns:
     versions: tuple[Name, ...] = ()  # of both sides, if these are versions
     others: tuple[str, ...] = ()  # blocks whose checked code is not known to be the draft's
     unknown: str = ""  # what is not known about two versions, in words
-    lacking: str = ""  # why not, behind a sentence
 
     @property
     def doubts(self) -> list[NewerRun]:

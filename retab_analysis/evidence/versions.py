@@ -26,7 +26,7 @@ from msgspec.structs import replace
 from retab_analysis.evidence.cells import BlockInRun, read_codes
 from retab_analysis.evidence.names import Edit, Name, list_edits, make_name
 from retab_analysis.evidence.presence import Presence
-from retab_analysis.evidence.timeline import BlockHistory, Era, Timeline
+from retab_analysis.evidence.timeline import BlockHistory, Era, Timeline, lacks_codes
 from retab_analysis.vocabulary import DRAFT, ERA, MOMENT, say_day
 
 _UNRUN = f"{ERA}not run"
@@ -110,6 +110,13 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             block: sorted((each for each in its if each.run_id and each.code), key=_find_began)
             for block, its in self.timeline.ran.items()
         }
+
+    @property
+    def lacking(self) -> str:
+        """Why it is not known which code results ran, behind a sentence; empty if it is."""
+        lacks = ["no fingerprints"] * lacks_codes(self.timeline.results)
+        lacks += ["no history"] * (not self.timeline.histories)
+        return ": " * bool(lacks) + ", ".join(lacks)
 
     def code_of(self, moment: Moment) -> dict[str, Presence]:
         """The code of each block with saved evals."""
