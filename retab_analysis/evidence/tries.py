@@ -236,8 +236,9 @@ def _compare(
         its = replace(each, verdict=told)
         if before is not None:
             fail, steady = its.list("failed", "error"), its.states.keys() - told.flaky
-            came = told.came | (before.passed - before.verdict.broken)
-            broke = fail & told.broken & came
+            was_good = before.passed - before.verdict.broken
+            was_broken = before.verdict.broken - before.passed
+            broke = fail & told.broken & (told.came | was_good) - was_broken
             of = before.verdict.broken & steady
             its = replace(
                 its,

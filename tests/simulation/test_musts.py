@@ -16,7 +16,7 @@ from simulation.musts import Figure, Rate, Task, list_figures
 SEED = 23
 SUITES = {
     **{"settle": 30, "looks": 40, "past": 30, "size": 20, "earlier": 12, "sequence": 12},
-    "returning": 20,
+    **{"returning": 20, "tries": 30},
 }
 """So many of each task; sizes and earlier worlds are asked of several histories together."""
 
