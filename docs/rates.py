@@ -98,8 +98,7 @@ def show_share(share: float) -> str:
 def show_rate(rate: Study) -> str:
     """A share in percent, or a mean with one decimal; each with its interval.
 
-    A share of which the interval reaches five points or more to a side has one digit: that of its
-    failures where it is above nine tenths.
+    A share of which the interval reaches five points or more to a side has one digit.
     """
     value, low, high = (float(rate[each]) for each in ("value", "low", "high"))
     if rate["unit"] != "share":

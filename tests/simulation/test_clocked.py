@@ -151,7 +151,10 @@ def test_where_codes_come_back_an_eval_is_broken_as_long_as_it_is_said(world: st
 
 @pytest.mark.parametrize("suite", with_studies(range(200), {*range(6)}))
 def test_the_study_says_word_for_word_what_a_check_says_over_http(suite: int) -> None:
-    """The study hands its frames to what ``check`` asks once it has read the runs."""
+    """The study hands its frames to what ``check`` asks once it has read the runs.
+
+    Its saved evals remember no pass of a run that is not read.
+    """
     kind, world = ("edit", "same", "drift", "benign")[suite % 4], "ABJNA"[suite % 5]
     runs = (4, 12, 30, 2, 20, 40, 7)[suite % 7]
     drawn = draw(world, kind, runs, seed=(9, suite))
@@ -163,6 +166,7 @@ def test_the_study_says_word_for_word_what_a_check_says_over_http(suite: int) ->
         {f"block {at}": "".join(codes[:, at]) for at in range(drawn.code.shape[1])},
         blocks={each: f"block {at}" for each, at in zip(ids, drawn.block, strict=True)},
         documents={each: f"document {at}" for each, at in zip(ids, drawn.document, strict=True)},
+        memory=False,
     )
     made, said = api.check(), look(drawn, drawn.at)
     assert dict(made.evals["eval_id", "transition"].iter_rows()) == dict(
