@@ -236,9 +236,8 @@ def _compare(
         its = replace(each, verdict=told)
         if before is not None:
             fail, steady = its.list("failed", "error"), its.states.keys() - told.flaky
-            was_good = before.passed - before.verdict.broken
-            was_broken = before.verdict.broken - before.passed
-            broke = fail & told.broken & (told.came | was_good) - was_broken
+            good, bad = before.passed - before.verdict.broken, before.verdict.broken - before.passed
+            broke = fail & told.broken & (told.came | good) - bad
             of = before.verdict.broken & steady
             its = replace(
                 its,
