@@ -28,7 +28,9 @@ VOILA ?=
 SEED ?= 0
 MINUTES ?= 9
 ROOM ?=
-SUITES ?= 80
+SUITES ?= 60
+# Those of the procedures that the pages recommend.
+MANY ?= 400
 PROCESSES ?= 2
 # A closed page does not end its kernel: cull it after ten minutes.
 CULL = --MappingKernelManager.cull_idle_timeout=600 --MappingKernelManager.cull_interval=60
@@ -76,9 +78,9 @@ studies: $(VENV)/.test
 	$(RUN) -m pytest $(PARALLEL) -m study $(TESTS)
 
 # Writes docs/_rates.json, and renews the rates in README.md and in the pages. Run it after a change of
-# the model or of the study. It takes ten minutes of one core.
+# the model or of the study. It takes half an hour of one core.
 rates: $(VENV)/.test
-	$(RUN) tests/simulation/musts.py --suites $(SUITES) --seed 101 --processes $(PROCESSES) --write
+	$(RUN) tests/simulation/musts.py --suites $(SUITES) --many $(MANY) --seed 101 --processes $(PROCESSES) --write
 	$(RUN) docs/rates.py
 
 # Separate, because a test takes half as long again while its branches are noted.

@@ -2,7 +2,9 @@ r"""The rates that pages state come from ``_rates.json``, which ``make rates`` w
 
 A number stands in the text, and its name in a comment behind it. So GitHub shows it, too:
 
-- ``93 %<!-- rate: half benign by eval: called at sight that broke | A -->`` is a rate.
+- ``93 % (90–95)<!-- rate: half benign by eval: called at sight that broke | A -->`` is a rate, with
+  its 90 % interval. Where the interval reaches five points or more to a side, the rate has one
+  digit: ``60 % (52–71)``.
 - ``0.8<!-- limit: broke -->`` is a number that no study measures, such as a threshold.
 
 In a table, write a bar of the name as ``\|``. ``python docs/rates.py`` renews these numbers in
@@ -30,9 +32,14 @@ HERE = Path(__file__).parent
 FILE = HERE / "_rates.json"
 README = HERE.parent / "README.md"
 
+WIDE = 0.05
+"""An interval that reaches so far to a side leaves a share one digit."""
+
 Study = dict[str, Any]
 
-_MARKED = re.compile(r"([\w.,−]+(?: %)?)<!-- (rate|limit): (.+?) -->", re.DOTALL)
+_MARKED = re.compile(
+    r"([\w.,−]+(?: %)?(?: \([\d.]+–[\d.]+\))?)<!-- (rate|limit): (.+?) -->", re.DOTALL
+)
 
 _NO_PROSE = [
     re.compile(r"\A---\n.*?\n---\n", re.DOTALL),
@@ -89,10 +96,16 @@ def show_share(share: float) -> str:
 
 
 def show_rate(rate: Study) -> str:
-    """A share in percent, or a mean with one decimal."""
-    value: float = rate["value"]
-    mean = f"{round(value, 1) + 0.0:.1f}".replace("-", "−")
-    return show_share(value) if rate["unit"] == "share" else mean
+    """A share in percent, or a mean with one decimal; each with its interval.
+
+    A share of which the interval reaches five points or more to a side has one digit.
+    """
+    value, low, high = (float(rate[each]) for each in ("value", "low", "high"))
+    if rate["unit"] != "share":
+        return f"{value:.1f} ({max(low, 0):.1f}–{high:.1f})"
+    is_wide = max(value - low, high - value) >= WIDE and 0.1 <= value <= 0.9
+    shown = show_share(round(value, 1) if is_wide else value)
+    return f"{shown} ({100 * low:.0f}–{100 * high:.0f})"
 
 
 def find(study: Study, part: str, name: str) -> Any:

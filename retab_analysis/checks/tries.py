@@ -458,8 +458,7 @@ def _list_evals(page: _Page) -> pl.DataFrame:
     rows = []
     for its in reversed(page.tries):
         for eval_id, name in page.evals:
-            ran = eval_id in its.states
-            told = (eval_id in its.mended, eval_id in its.broke) if ran else (None, None)
-            state = (its.states.get(eval_id), its.values.get(eval_id))
-            rows.append((name, its.name.text, *state, *told, eval_id))
+            state, value = its.states.get(eval_id), its.values.get(eval_id)
+            told = (eval_id in its.mended, eval_id in its.broke) if state else (None, None)
+            rows.append((name, its.name.text, state, value, *told, eval_id))
     return pl.DataFrame(rows, schema=EVALS_OF_TRIES, orient="row")

@@ -236,8 +236,8 @@ def _compare(
         its = replace(each, verdict=told)
         if before is not None:
             fail, steady = its.list("failed", "error"), its.states.keys() - told.flaky
-            came = told.came | (before.passed - before.verdict.broken)
-            broke = fail & told.broken & came
+            good, bad = before.passed - before.verdict.broken, before.verdict.broken - before.passed
+            broke = fail & told.broken & (told.came | good) - bad
             of = before.verdict.broken & steady
             its = replace(
                 its,

@@ -373,7 +373,8 @@ def test_what_fails_again_and_again_may_fail_the_gate() -> None:
         (4, "", ["suspect"]),
         (4, "P", ["still_passing", "flaky"]),
         (4, "F", ["regressed"]),
-        # Forty others of one block that stay solid speak against a drift: one more failure tells.
+        # EVIDENCE 7 asks for regressed among forty solid evals, and rule 1 for P of one half: forty
+        # others of one block that stay solid speak against a drift (P .26). One more failure tells.
         (1, "F", ["suspect"]),
         (1, "FF", ["regressed"]),
     ],
@@ -391,3 +392,45 @@ def test_a_young_eval_that_fails_first_waits_for_its_own_pass_or_fails_hours_lat
     assert row["transition"] in words
     assert row["cause"] == (None if words[0] == "still_passing" else "drift")
     assert made.gate().exit_code == {"suspect": 2, "regressed": 1}.get(row["transition"], 0)
+
+
+@pytest.mark.parametrize(
+    ("letters", "codes", "words", "since", "cause", "exits"),
+    [
+        ("15P F", "A", OPEN, None, None, {1, 2}),
+        ("15P 2F", "A", OPEN, None, None, {1, 2}),
+        *((f"15P {n}F", "A", CALLED, 15, "drift", {1}) for n in range(3, 9)),
+        ("20P F P 3F", "20A 5B", CALLED, 20, "edit", {1}),
+        *(("PPFPPFPPF"[:n], "A", ("flaky",), None, None, {0}) for n in range(6, 10)),
+        ("20P F 2P F", "20A 4B", OPEN, None, None, {1, 2}),
+        ("3P F", "A", ("suspect",), None, None, {2}),
+        ("10P F 2P F", "10A B 2A B", CALLED, 13, "edit", {1}),
+        ("10P 2F 2P F", "10A 2B 2A B", CALLED, 14, "edit", {1}),
+        ("10P 2F 2P 3F", "10A 2B 2A 3C", CALLED, 14, "edit", {1}),
+        ("9P F", "6A 3B A", ("suspect",), None, "drift", {2}),
+        ("9P 3F", "6A 3B 3A", CALLED, 9, "drift", {1}),
+        ("5P 8F", "8A 3B 2A", CALLED, 5, "drift", {1}),
+        ("10P 2F P", "10A 2B A", ("fixed",), None, None, {0}),
+        ("PFPFPFPFPF", "ABABABABAB", CALLED, None, "edit", {1}),
+        # With the ten runs as the candidate it is not: test_a_soft_break_by_an_edit_…
+        pytest.param(
+            *("31P F 2P F 2P F 2P", "30A 10B", OPEN, None, None, {1, 2}),
+            marks=pytest.mark.xfail(reason="run by run, what passes now comes and goes: flaky"),
+        ),
+        ("3F P 3F", "A", ("flaky", "still_failing"), None, None, {0}),
+        ("F 39P F", "40A B", OPEN, None, None, {1, 2}),
+        ("5P 3F P 3F", "A", OPEN, 5, None, {1, 2}),
+        ("8P 2E", "A", ("newly_errored",), None, None, {1}),
+    ],
+)
+def test_histories_of_one_eval_among_forty_that_always_pass(
+    letters: str, codes: str, words: tuple[str, ...], since: int | None, cause: str, exits: set[int]
+) -> None:
+    row = spell(letters)
+    with LetteredApi({"a": row, **fine(40, len(row))}, codes=spell(codes)) as api:
+        made = api.check()
+        told = made.evals.filter(eval_id="a").row(0, named=True)
+    assert told["transition"] in words
+    assert made.gate().exit_code in exits
+    assert since is None or told["since_run_id"] == f"run_{since}"
+    assert cause is None or told["cause"] == cause

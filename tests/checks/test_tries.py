@@ -397,6 +397,8 @@ def test_133_saves_that_never_ran_stand_beside_what_ran() -> None:
         assert again.frame.filter("is_present")["number"].item() == number[5]
         assert again.prompt() == its.prompt()
         assert loop.check().headline.startswith("✗ 4 evals are broken again since")
+        started = ra.start_runs(INVOICES, only="edited", client=loop.client)
+        assert started.is_empty(), "its validity is that of its run: every eval has a result"
         assert ra.check(
             INVOICES, baseline=f"try {number[6]} of {LINES}", client=loop.client, progress=False
         ).headline.startswith("✓ 5 evals")

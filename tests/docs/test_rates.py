@@ -173,7 +173,7 @@ def test_a_number_on_a_page_is_the_file_s(bar: str) -> None:
     assert rates.read_page(STUDY, "gallery", good) == f"If nothing changed, it is {shown}."
     other = copy.deepcopy(STUDY)
     other["rates"][ONE]["value"] /= 2
-    with pytest.raises(rates.RateError, match=f"it says {shown}"):
+    with pytest.raises(rates.RateError, match=re.escape(f"it says {shown}")):
         rates.read_page(other, "gallery", good)
     assert rates.renew_numbers(STUDY, rates.renew_numbers(other, good)) == good
 
@@ -191,6 +191,22 @@ def test_a_number_on_a_page_is_the_file_s(bar: str) -> None:
 )
 def test_a_share_is_never_rounded_to_none_or_all(share: float, shown: str) -> None:
     assert rates.show_share(share) == shown
+
+
+@pytest.mark.parametrize(
+    ("rate", "shown"),
+    [
+        ((0.93, 0.9, 0.95, "share"), "93 % (90–95)"),
+        ((0.62, 0.52, 0.71, "share"), "60 % (52–71)"),
+        ((0.07, 0.03, 0.14, "share"), "7 % (3–14)"),
+        ((1.8167, 1.156, 2.4773, "a suite"), "1.8 (1.2–2.5)"),
+    ],
+)
+def test_a_rate_has_its_interval_and_no_digit_that_the_interval_does_not_carry(
+    rate: tuple[Any, ...], shown: str
+) -> None:
+    its = dict(zip(("value", "low", "high", "unit"), rate, strict=True))
+    assert rates.show_rate(its) == shown
 
 
 def test_a_paragraph_names_the_pool_of_its_rates() -> None:

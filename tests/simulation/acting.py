@@ -52,8 +52,9 @@ def choose_read(row: int) -> list[int]:
         return list(range(row))
     others = READ // 5
     newest, oldest = READ - others, others // 2
-    between = np.linspace(oldest, row - newest - 1, others - oldest + 2)[1:-1].astype(int)
-    return [*range(oldest), *between.tolist(), *range(row - newest, row)]
+    step, spread = (row - newest - oldest) / (others - oldest), range(others - oldest)
+    between = sorted(row - 1 - newest - int((at + 0.5) * step) for at in spread)
+    return [*range(oldest), *between, *range(row - newest, row)]
 
 
 def judge(

@@ -34,7 +34,7 @@ from simulation.luck import ERROR, FAILED, PASSED
 from simulation.population import Bools, Floats, Ints
 from simulation.result_frames import FIRST_RUN
 
-KINDS = ("same", "benign", "hour", "edit", "drift", "tenth")
+KINDS = ("same", "benign", "hour", "edit", "drift", "tenth", "flakier")
 SHARES = (0.01, 0.05, 0.4)
 RISE = 0.14
 """By how much a failing rate rises at least where an eval broke."""
@@ -278,7 +278,7 @@ def draw(world: str, kind: str, runs: int, *, seed: Sequence[int], looks: int = 
     rate = rate if law.tail is None else rng.beta(*law.tail, size)
     rates = np.tile(rate, (rows, 1))
     code = _draw_edits(rng, rows, runs, block, quiet=kind != "benign")
-    if kind in ("edit", "drift", "tenth"):
+    if kind in ("edit", "drift", "tenth", "flakier"):
         _break(rng, kind, rates[runs:], code[runs:], block, document, law)
     hours = np.cumsum(np.clip(rng.lognormal(2.9, 1.0, rows), 2.5, 150))
     if law.weekly:
@@ -376,6 +376,10 @@ def _break(
     good = rates[0] <= 0.3
     here = rng.choice(block[good])
     pool, share = np.flatnonzero((block == here) & good), rng.choice(SHARES)
+    if kind == "flakier":  # solid evals fail one time in four
+        good &= rates[0] <= 0.05
+        here = rng.choice(block[good])
+        pool, share = np.flatnonzero((block == here) & good), 0.4
     if kind == "tenth":
         known = np.unique(document)
         hit = rng.choice(known, max(1, round(len(known) / 10)), replace=False)
@@ -387,9 +391,9 @@ def _break(
     else:
         soft = np.minimum(before + rng.uniform(0.2, 0.7, len(few)), 0.96)
         after = np.where(rng.random(len(few)) < 0.7, rng.uniform(0.96, 1, len(few)), soft)
-    rates[:, few] = after
+    rates[:, few] = 0.25 if kind == "flakier" else after
+    code[:, here] += kind in ("edit", "flakier")
     if kind == "edit":
-        code[:, here] += 1
         gaps = np.flatnonzero((block == here) & (rates[0] > 0.9) & ~np.isin(range(block.size), few))
         rates[:, gaps[rng.random(len(gaps)) < 0.33]] = 0.02
     if kind == "tenth":

@@ -43,6 +43,7 @@ from simulation.acting import ALPHA, RED, Answer, judge, look, look_naively, set
 from simulation.clocked import LAWS, RISE, Drawn, draw
 from simulation.luck import FAILED, PASSED
 from simulation.returning import HARD, draw_returning
+from simulation.trying import count_tried
 from simulation.world import Scenario
 
 EARLIER = {"first": first_world.simulate, "second": heavy.simulate}
@@ -110,7 +111,11 @@ drift: called at sight, {runs}                  | settle drift 3,10,20 | A B | f
 drift of 1 eval: called at sight                | settle drift 3 10 20 | A B | found 1 sight/ceiling 1 | ≥ -
 drift of 2 to 4 evals: called at sight          | settle drift 3 10 20 | A B | found 2 to 4 sight/ceiling 2 to 4 | ≥ -
 drift of 5 evals or more: called at sight       | settle drift 3 10 20 | A B | found 5 or more sight/ceiling 5 or more | ≥ -
-drift of 1 eval: called after settle or then    | settle drift 3 10 20 | A B | found 1 either/ceiling 1 | ≥ -
+drift of 1 eval: called after settle            | settle drift 3 10 20 | A B | found 1 settled/ceiling 1 | ≥ -
+drift of 1 eval: called at the next whole run   | settle drift 3 10 20 | A B | found 1 second/ceiling 2 1 | ≥ -
+an edit that makes evals flakier: red at the second look | settle flakier | A B | red second/suites | ≥ -
+an edit that makes evals flakier: exit code 0 after strict | settle flakier | A B | strict 0/suites | ≤ -
+an edit that makes evals flakier: these, called at the second look | settle flakier | A B | found second/ceiling 2 | ≥ -
 drift: called after settle, {runs}              | settle drift 3,10,20 | A B | found settled/ceiling | ≥ -
 drift: called at the next whole run, {runs}     | settle drift 3,10,20 | A B | found second/ceiling 2 | ≥ -
 drift: called after settle or then, {runs}      | settle drift 3,10,20 | A B | found either/ceiling | ≥ .78
@@ -134,6 +139,12 @@ drift: exit code 0 after calm, of suites with a great fall   | settle drift 3 10
 drift: exit code 0 after strict, of suites with a great fall | settle drift 3 10 20 | A B J N | strict 0 great/great | ≤ .15
 drift: reruns of calm                           | settle drift 3 10 20 | A B | reruns/suite | ≤ -
 drift: reruns of strict                         | settle drift 3 10 20 | A B | strict reruns/suite | ≤ -
+ten edits a day: evals that a try broke, and that it did | tries whole+parts | L | broke/said broke | ≥ .85
+ten edits a day: of these, worse than at the try before | tries whole+parts | L | broke at once/said broke | ≥ -
+ten edits a day: evals that a try mended, and that it did | tries whole+parts | L | mended/said mended | ≥ .85
+ten edits a day: the best try is the best one, each run whole | tries whole | L | best/named | ≥ .95
+ten edits a day: the best try is the best one, some run in part | tries parts | L | best/named | ≥ .95
+edits that change nothing: a best try is named  | tries equal | L | named/asked | ≤ .10
 when and why: the run of a hard break           | past edit | A B | since/hard | ≥ .93
 when and why: an edit as the cause              | past edit | A B | by edit/called | ≥ .97
 suite without a change: {runs}                  | size same 1,5,20,40 | A B first second uniform | found/suites | ≤ .10
@@ -174,6 +185,13 @@ class Task:
     world: str
     kind: str = "same"
     runs: int | None = None
+
+    @property
+    def is_recommended(self) -> bool:
+        """Whether the pages recommend a procedure by its rates."""
+        kinds = {"same": (None,), "edit": (None,), "benign": (None,), "drift": (3, 10, 20)}
+        known = self.measure == "settle" and self.world in "AB"
+        return known and self.runs in kinds.get(self.kind, ())
 
     def count(self, seed: int, suite: int) -> Counter[str]:
         """What is counted in one suite."""
@@ -264,7 +282,8 @@ def count_settle(task: Task, seed: Sequence[int]) -> Counter[str]:
 
     n_broken = int(drawn.broken().sum())
     its = next((name for least, name in SIZES.items() if n_broken >= least), "")
-    counts[f"ceiling {its}"] += counts["ceiling"] * (n_broken > 0)
+    for each in ("ceiling", "ceiling 2"):
+        counts[f"{each} {its}"] += counts[each] * (n_broken > 0)
 
     def score(name: str, when: str, answer: Answer, row: int) -> None:
         worse, fixed = drawn.worse(row), answer.words == "fixed"
@@ -310,7 +329,7 @@ def count_settle(task: Task, seed: Sequence[int]) -> Counter[str]:
         counts.update({f"{name}reruns": reruns, f"{name}exit 0": after.exit == 0})
         before = counts[f"{name}false sight"]
         counts[f"{name}more false"] = counts[f"{name}false settled"] - before
-        if task.kind in ("edit", "drift", "benign"):
+        if task.kind in ("edit", "drift", "benign", "flakier"):
             second = ask(drawn, at + 1)
             score(name, "second", second, at + 1)
             counts[f"{name}red at 1 or 2"] = int(1 in (sight.exit, second.exit))
@@ -492,6 +511,7 @@ MEASURES: dict[str, Callable[[Task, Sequence[int]], Counter[str]]] = {
     "size": count_size,
     "earlier": count_earlier,
     "only": count_only,
+    "tries": lambda task, seed: count_tried(task.kind, seed),
     "sequence": count_sequence,
 }
 
@@ -518,15 +538,23 @@ def list_figures() -> list[Figure]:
 
 
 def count_all(
-    figures: Iterable[Figure], suites: int, seed: int, processes: int = 1
+    figures: Iterable[Figure], suites: int, seed: int, processes: int = 1, many: int = 0
 ) -> dict[Task, list[Counter[str]]]:
-    """The counts of all suites of the tasks that some figures need."""
+    """The counts of all suites of the tasks that some figures need.
+
+    ``many`` are those of the tasks by which the pages recommend; drift has them of three histories
+    together.
+    """
     tasks = list(dict.fromkeys(task for figure in figures for task in figure.tasks))
+    asked = {
+        task: max(suites, -(-many // (1 if task.runs is None else 3)) * task.is_recommended)
+        for task in tasks
+    }
     if processes == 1:
-        return {task: [task.count(seed, at) for at in range(suites)] for task in tasks}
+        return {task: [task.count(seed, at) for at in range(asked[task])] for task in tasks}
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         waiting = {
-            task: [pool.submit(partial(task.count, seed, at)) for at in range(suites)]
+            task: [pool.submit(partial(task.count, seed, at)) for at in range(asked[task])]
             for task in tasks
         }
         return {task: [each.result() for each in its] for task, its in waiting.items()}
@@ -571,6 +599,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the rates. The exit code is how many musts are missed, or 0 if it writes the file."""
     parser = argparse.ArgumentParser(description="How often the library is right.")
     parser.add_argument("--suites", type=int, default=LEAST_SUITES, help="suites a task")
+    parser.add_argument("--many", type=int, default=0, help="those of calm and strict in A and B")
     parser.add_argument("--seed", type=int, default=7, help="another seed, other suites")
     parser.add_argument("--only", default="", help="only rates whose name has this text")
     parser.add_argument("--processes", type=int, default=1)
@@ -580,13 +609,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"the pages need all rates, of {LEAST_SUITES} suites or more")
     commit = find_commit() if asked.write else ""
     figures = [each for each in list_figures() if asked.only in each.name]
-    counted = count_all(figures, asked.suites, asked.seed, asked.processes)
+    counted = count_all(figures, asked.suites, asked.seed, asked.processes, asked.many)
     rates = {name: each for figure in figures for name, each in figure.compute(counted).items()}
     sys.stdout.writelines(say_rate(name, each) for name, each in rates.items())
     if asked.write:
-        study = {"commit": commit, "suites": asked.suites, "seed": asked.seed, "limits": LIMITS}
+        study = {"commit": commit, "suites": asked.suites, "many": asked.many, "seed": asked.seed}
         no_case = [each.name for each in figures if each.name not in rates]
-        write_rates(rates, **study, no_case=no_case)
+        write_rates(rates, **study, limits=LIMITS, no_case=no_case)
         return 0
     return sum(bool(each.get("missed")) for each in rates.values())
 
