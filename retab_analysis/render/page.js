@@ -17,7 +17,7 @@ const viewOf = (element) => element.closest(".rv-view");
 
 /** What a row is searched by: all that it says, without the list of its runs. @param {any} row */
 function textOf(row) {
-  const inner = all("summary, .rv-why, .rv-opened .rtd-edits", row).map((each) => each.textContent);
+  const inner = all("summary > .c, .rv-why, .rv-opened .rtd-edits", row).map((each) => each.textContent);
   const { kind, block, text } = row.dataset;
   return [kind, block, text, ...inner].join("\n").toLowerCase();
 }
