@@ -182,7 +182,14 @@ class PageWriter:
             self.put("now", "div", write_now(head)),
         )
         pill = self.put("pill", "div", _write_badge(head), class_="rv-pill")
-        return tag("div", tag("div", *about), tag("div", *known), pill, class_="rv-item")
+        parts = self.put("broken", "div", self._write_broken()), tag("div", *about)
+        return tag("div", *parts, tag("div", *known), pill, class_="rv-item")
+
+    def _write_broken(self) -> Html | None:
+        """How many evals of one of several are broken."""
+        broken = sum(each.number for each in self.shown.counts if each.key == "broke")
+        words = count_noun(broken, "broken eval")
+        return tag("b", broken, class_="rv-broken", title=words) if broken else Html("–")
 
     # The control line: one mode of it is shown
 

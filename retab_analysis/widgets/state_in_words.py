@@ -237,13 +237,13 @@ class StateInWords:
 
     def show(self, is_open: bool | None) -> Document:
         """The page; of several workflows (``is_open`` is not None) what is known comes first."""
-        head, (ended, total) = self.head, self.far
+        head, (ended, total), known = self.head, self.far, self._known.heading
         if is_open is not None and self.judged is not None and self.is_going and not self.is_first:
-            known = self._known.heading
-            far = (Span(f"{ended} of {total} done · "),) if self.look.going.height == 1 else ()
-            news = write_beside(known, self.marks) if ended else known
-            going = (*far, *head.going) if ended else head.going
-            head = replace(head, heading=news, going=going)
+            if not self.look.is_away:
+                left = self.look.line.left
+                going = write_line(f"{ended} of {total}", f" · {left} left" if left else "")
+                head = replace(head, going=going, judged=(), seconds=None)
+            head = replace(head, heading=write_beside(known, self.marks) if ended else known)
         return replace(self.document, head=head)
 
     @cached_property
