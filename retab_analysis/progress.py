@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -149,6 +149,30 @@ def say(line: str) -> None:
     # A program may have closed stderr, or have none; that must not stop the work.
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"{as_shown(line)}\n")
+
+
+_together: dict[str, tuple[object, list[Any], Any]] = {}
+
+
+def say_together(key: str, item: Any, write: Callable[[list[Any]], str]) -> None:
+    """Say a line about an item; in a notebook one line is about all those of the running cell."""
+    if not in_kernel():
+        say(write([item]))
+        return
+    from IPython.core.getipython import get_ipython
+    from IPython.display import display
+
+    shell: Any = get_ipython()  # type: ignore[no-untyped-call]
+    cell, items, shown = _together.get(key, (None, [], None))
+    if cell != shell.execution_count:
+        items, shown = [], None
+    items = [*items, item]
+    told = {"text/plain": as_shown(write(items))}
+    if shown is None:
+        shown = display(told, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+    else:
+        shown.update(told, raw=True)
+    _together[key] = shell.execution_count, items, shown
 
 
 def in_kernel() -> bool:
