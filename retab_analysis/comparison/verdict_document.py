@@ -210,7 +210,7 @@ class _Writer:
             parts = [*self._show_tries(parts, words)]
         aside = write_line(" · ".join(self._aside(evals, errors)))
         title = self._title(cause, evals)
-        if self._without:  # no words of edits; the title names what was edited
+        if self._without:  # without the words of edits its title names the fields
             edits = [each for each in parts if isinstance(each, ChangeList)]
             parts = [each for each in parts if each not in edits]
             title = _name_edits(title, [c.label for each in edits for c in each.differences])
@@ -482,7 +482,7 @@ class _Writer:
 
 
 def _name_edits(title: Line, labels: Sequence[str]) -> Line:
-    """A title with the names of what was edited, behind its first words."""
+    """A title that names the edited fields behind its first words."""
     named = [*dict.fromkeys(labels)]
     if not named:
         return title

@@ -110,7 +110,7 @@ def select(
 
 
 def say_starts(starts: Sequence[tuple[str, Sequence[int]]]) -> str:
-    """The starts of a cell as one sentence: how many runs, of which workflow or of how many."""
+    """One sentence about the starts of a cell."""
     flows = {workflow_id for workflow_id, _ in starts}
     where = starts[0][0] if len(flows) == 1 else f"{len(flows)} workflows"
     return say_start(where, [size for _, sizes in starts for size in sizes]) + "."

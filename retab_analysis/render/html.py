@@ -75,14 +75,14 @@ ROOT = "rv rtd mathjax_ignore tex2jax_ignore"
 """The class of a rendered root: a ``$`` in names and values begins no formula."""
 
 TRUST = tag("p", "Trust this notebook to see it laid out.", class_="rv-unstyled")
-"""Seen without the style only; what the style alone can lay out is ``hidden`` then."""
+"""The style hides this line, and shows the parts that are ``hidden`` without it."""
 
 # How wide the columns of a plain table are.
 _WIDE = {"name": "minmax(0,3fr)", "trend": "minmax(0,2fr)", "figure": "minmax(92px,1fr)"}
 _FROM_RIGHT = "\u0590"  # the first letter of those that are written from right to left
 _SHORT = 9  # letters of a name that is not cut further
 _SHORT_CONDITION = 16  # letters of a condition that no line breaks
-_NAMED = ("was", "got", "before", "now")
+_NAMED = ("was", "got")
 _LOOKS = {"strong": "b", "removed": "del", "added": "ins", "code": "code"}
 
 

@@ -68,7 +68,7 @@ def write_cells(
 
 
 def write_key() -> Html:
-    """What the shapes of the matrix mean; it stands above the titles of the first table."""
+    """The names of the shapes in the matrix, above the titles of the first table."""
     marks = {each: LETTERS[each] for each in "pfbec"}
     marks |= {"o": "not run", "x": "edited", "j": "judged by"}
     words = (tag("span", tag("i", class_=mark), said) for mark, said in marks.items())

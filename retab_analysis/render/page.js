@@ -91,7 +91,7 @@ function exportRows(view) {
   const quote = (/** @type {string} */ text) =>
     `"${(/^[=+\-@\t]/.test(text) ? "'" : "") + text.replaceAll('"', '""')}"`;
   const cell = (/** @type {any} */ row, /** @type {string} */ name) =>
-    (row.querySelector(`summary > ${name}`)?.textContent ?? "").replace(/\s+/g, " ").trim().replace(/^(was|got|before|now) /, "");
+    (row.querySelector(`summary > ${name}`)?.textContent ?? "").replace(/\s+/g, " ").trim().replace(/^(was|got) /, "");
   const lines = all("details.rv-row:not([hidden])", view).map((row) => [
     row.dataset.key, row.dataset.kind, row.dataset.block ?? "", row.querySelector(".rv-name")?.firstChild?.textContent ?? "",
     // Of tries: the first and the newest.
