@@ -14,6 +14,10 @@ from nbconvert import HTMLExporter
 
 BUILD = Path(__file__).resolve().parents[1] / "build"
 WIDGET = "application/vnd.jupyter.widget-view+json"
+# What still watches ends while the sockets of the kernel are open.
+CLOSE = """import sys
+if "retab_analysis.widgets.view" in sys.modules:
+    sys.modules["retab_analysis.widgets.view"].end_all()"""
 SCRIPT = re.compile(r"<script\b.*?</script>", re.DOTALL)
 
 
@@ -23,7 +27,8 @@ def execute(source: Path) -> nbformat.NotebookNode:
     BUILD.mkdir(exist_ok=True)
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # not a kernel that somebody has installed
     resources = {"metadata": {"path": str(BUILD)}}
-    return NotebookClient(
+    notebook.cells.append(nbformat.v4.new_code_cell(CLOSE))
+    done = NotebookClient(
         notebook,
         timeout=600,
         startup_timeout=600,
@@ -32,6 +37,8 @@ def execute(source: Path) -> nbformat.NotebookNode:
         resources=resources,
         store_widget_state=False,  # its viewer would come from the network
     ).execute()
+    done.cells.pop()
+    return done
 
 
 def to_html(notebook: nbformat.NotebookNode, title: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -139,16 +139,33 @@ def announce(progress: Progress, line: str, done: int, total: int) -> None:
     progress.update(done, total, line)
 
 
-def say(line: str) -> None:
-    """Print a line that the user must see: in a notebook as its own output, else on stderr."""
+def say(line: str) -> Any:
+    """Print a line that the user must see: in a notebook as its own output, else on stderr.
+
+    Gives what replaces that output, or None.
+    """
     if in_kernel():
         from IPython.display import display
 
-        display({"text/plain": as_shown(line)}, raw=True)  # type: ignore[no-untyped-call]
-        return
+        return display({"text/plain": as_shown(line)}, raw=True, display_id=True)  # type: ignore[no-untyped-call]
     # A program may have closed stderr, or have none; that must not stop the work.
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"{as_shown(line)}\n")
+    return None
+
+
+_together: dict[str, tuple[int, list[Any], Any]] = {}
+
+
+def say_together(key: str, item: Any, write: Callable[[list[Any]], str]) -> None:
+    """Say a line about an item; a notebook has one line about all items of a cell."""
+    cell = sys.modules["IPython"].get_ipython().execution_count if in_kernel() else 0
+    before, items, shown = _together.get(key, (0, [], None))
+    if shown is not None and before == cell:
+        items.append(item)
+        shown.update({"text/plain": as_shown(write(items))}, raw=True)
+    else:
+        _together[key] = cell, [item], say(write([item]))
 
 
 def in_kernel() -> bool:

@@ -22,10 +22,11 @@ from retab_analysis.fetch.starts import (
     Selection,
     count,
     say_start,
+    say_starts,
     select,
     start_each,
 )
-from retab_analysis.progress import say
+from retab_analysis.progress import say, say_together
 from retab_analysis.transport import Client
 
 _LISTED = 5
@@ -105,7 +106,12 @@ def start_runs(
         selected = select_edited(chosen, workflow_id, repeat=repeat)
     else:
         selected = select(chosen, workflow_id, wanted, of_blocks, repeat)
-    say(f"{selected.said} This is production." if chosen.is_production else selected.said)
+    note = " This is production." * chosen.is_production
+    if only is None:
+        start = workflow_id, selected.sizes
+        say_together(f"start{note}", start, lambda starts: say_starts(starts) + note)
+    else:
+        say(f"{selected.said}{note}")
     return start_each(chosen, workflow_id, selected.scopes)
 
 
@@ -175,7 +181,7 @@ def select_edited(client: Client, workflow_id: str, *, repeat: int = 1) -> Selec
         are = "is" if len(waiting) == 1 else "are"
         its = list_some(sorted({*waiting.values()}), _LISTED)
         said += f" {count(len(waiting), 'eval')} {are} on the way in {its}."
-    return Selection([scope for scope, _ in runs], sum(sizes), said)
+    return Selection([scope for scope, _ in runs], sizes, said)
 
 
 def _say_kinds(single: Mapping[str, str]) -> str:

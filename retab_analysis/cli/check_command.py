@@ -120,7 +120,7 @@ def start(options: Namespace, console: Console, session: Session) -> pl.DataFram
         selected = select_edited(client, workflow_id)
     else:
         selected = select(client, workflow_id, options.evals, options.blocks)
-    if not _may_queue(options, console, selected.evals):
+    if not _may_queue(options, console, sum(selected.sizes)):
         console.warn("Nothing was started.")
         return None
     console.say(selected.said)

@@ -67,6 +67,7 @@ SUITE = "suite"
 """The case for reasons that are not about a single eval."""
 
 _NAMED = 6
+_EDITS = 3  # that a title names
 _TRIES = 5  # that a card shows, beside the last good code
 _FOLDS = {
     WORDS["still_passing"].key: "Pass",
@@ -118,12 +119,18 @@ class _Writer:
         second = TableColumn(before, "was", in_text=False, named=True)
         if self.facts.is_first:  # nothing is known of what it was
             second = TableColumn("block", "block", in_text=False)
-        return (
+        every = (
             TableColumn("eval", "name"),
             TableColumn("asserts", "asserts"),
             second,
             TableColumn(now, "got", named=True),
         )
+        return tuple(each for each in every if each.key not in self._without)
+
+    @property
+    def _without(self) -> tuple[str, ...]:
+        """The columns that a page leaves out where it holds no values."""
+        return ("was", "got") if self.door.passing and not self.door.values else ()
 
     @property
     def passing(self) -> str:
@@ -202,7 +209,12 @@ class _Writer:
         if (words := self.tries.get(evals[0].block_id or "")) and cause == "edit":
             parts = [*self._show_tries(parts, words)]
         aside = write_line(" · ".join(self._aside(evals, errors)))
-        return Card("bad", self._title(cause, evals), aside, tuple(parts))
+        title = self._title(cause, evals)
+        if self._without:  # without the words of edits its title names the fields
+            edits = [each for each in parts if isinstance(each, ChangeList)]
+            parts = [each for each in parts if each not in edits]
+            title = _name_edits(title, [c.label for each in edits for c in each.differences])
+        return Card("bad", title, aside, tuple(parts))
 
     def _table(self, evals: Iterable[Story], *, is_fold: bool = False) -> DocumentTable:
         return DocumentTable(self.columns, tuple(self._row(e, is_fold=is_fold) for e in evals))
@@ -354,7 +366,8 @@ class _Writer:
         sign = (told.sign, told.tone, told.word) if is_plain else (*find_sign(each), say_word(each))
         brief = say_got(each, facts.year) if each.state == "error" and values else None
         about = each.block_id or "", name_block(each), list_documents(each)
-        return Row(each.id, *sign, (name, asserts, was, got), brief, told.key, *about)
+        cells = tuple(c for c in (name, asserts, was, got) if c.key not in self._without)
+        return Row(each.id, *sign, cells, brief, told.key, *about)
 
     def _unsure(self, evals: list[Story]) -> Iterator[Part]:
         evals = [each for each in evals if not each.is_outage]
@@ -466,6 +479,16 @@ class _Writer:
         passing = f"{round(n * row['candidate_pass_rate'], 1):,g} of {n:,}"
         who = f"{count_noun(n, 'eval')} with an earlier result"
         return f"Of {who}, {before} passed before{how}; {now} pass now ({passing})."
+
+
+def _name_edits(title: Line, labels: Sequence[str]) -> Line:
+    """A title that names the edited fields behind its first words."""
+    named = [*dict.fromkeys(labels)]
+    if not named:
+        return title
+    words = [part for each in named[:_EDITS] for part in (", ", Span(each, "code"))][1:]
+    more = f" and {len(named) - _EDITS} more" if len(named) > _EDITS else ""
+    return *title[:1], *write_line(" (", *words, more, ")"), *title[1:]
 
 
 def _add(shares: Sequence[Share]) -> Share:

@@ -25,13 +25,15 @@ _OWN = 5  # from so many results on, a run's own pace counts as much as so many 
 class RunStatus(NamedTuple):
     """A line about runs: its main part and the rest; ``title`` has what is too long for it.
 
-    ``seconds`` that a run has been running; a live page counts on from there.
+    ``seconds`` that a run has been running; a live page counts on from there. ``left`` is the time
+    that is left, in words.
     """
 
     strong: str = ""
     rest: str = ""
     title: str = ""
     seconds: float | None = None
+    left: str = ""
 
     def __str__(self) -> str:
         return f"{self.strong}{self.rest}"
@@ -94,9 +96,8 @@ def say_going(
     if runs.height > 1:
         waiting = runs.filter(pl.col("status").is_in(WAITING))["total_evals"].sum()
         told = f": {ended} of {total} evals done{f', {waiting} queued' * bool(waiting)}"
-        return RunStatus(
-            f"{runs.height} runs go on", f"{told}{f' · about {left} left' * bool(left)}"
-        )
+        rest = f"{told}{f' · about {left} left' * bool(left)}"
+        return RunStatus(f"{runs.height} runs go on", rest, left=str(left or ""))
     run = runs.row(0, named=True)
     if run["status"] == "running":
         since = run["started_at"] or run["created_at"] or now
@@ -104,12 +105,13 @@ def say_going(
         seconds = max((now - since).total_seconds(), 0)
         # In steps of five, so that it does not always change.
         so_far = say_duration(max(5 * (seconds // 5), 1) if seconds < SECONDS else seconds)
-        return RunStatus(f"running for {so_far}", f", {about}" * (past is not None), "", seconds)
+        rest = f", {about}" * (past is not None)
+        return RunStatus(f"running for {so_far}", rest, "", seconds, str(left or ""))
     since = f" since {say_hour(run['created_at'], now)}" if run["created_at"] else ""
     if run["status"] == "pending":
         return RunStatus(f"being prepared{since}")
     before = None if queue is None else _list_before(queue, run)
-    return _say_queued(since, before, left, past, now)
+    return _say_queued(since, before, left, past, now)._replace(left=str(left or ""))
 
 
 def _list_before(queue: pl.DataFrame, run: dict[str, Any]) -> pl.DataFrame:

@@ -77,7 +77,7 @@ class Selection:
     """The runs to start, their numbers of evals, and the sentences about them."""
 
     scopes: Sequence[Scope]
-    evals: int
+    sizes: Sequence[int]
     said: str
 
 
@@ -106,7 +106,14 @@ def select(
             raise ConfigError(f"{where} has no saved eval: {SAVE_FIRST.format(workflow_id)}")
     runs = [each for each in sized for _ in range(repeat)]
     sizes = [size for _, size in runs]
-    return Selection([scope for scope, _ in runs], sum(sizes), say_start(workflow_id, sizes) + ".")
+    return Selection([scope for scope, _ in runs], sizes, say_start(workflow_id, sizes) + ".")
+
+
+def say_starts(starts: Sequence[tuple[str, Sequence[int]]]) -> str:
+    """One sentence about the starts of a cell."""
+    flows = {workflow_id for workflow_id, _ in starts}
+    where = starts[0][0] if len(flows) == 1 else f"{len(flows)} workflows"
+    return say_start(where, [size for _, sizes in starts for size in sizes]) + "."
 
 
 def say_start(workflow_id: str, sizes: Sequence[int]) -> str:

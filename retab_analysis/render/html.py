@@ -35,6 +35,7 @@ from retab_analysis.render.document import (
 )
 from retab_analysis.render.matrix import (
     write_cells,
+    write_key,
     write_matrix_heads,
     write_now_cell,
     write_places,
@@ -73,18 +74,23 @@ SCRIPT = _read("page.js", r"^/\*\*?(?s:.*?)\*/\n|^ *//.*\n")
 ROOT = "rv rtd mathjax_ignore tex2jax_ignore"
 """The class of a rendered root: a ``$`` in names and values begins no formula."""
 
+TRUST = tag("p", "Trust this notebook to see it laid out.", class_="rv-unstyled")
+"""The style hides this line, and shows the parts that are ``hidden`` without it."""
+
 # How wide the columns of a plain table are.
 _WIDE = {"name": "minmax(0,3fr)", "trend": "minmax(0,2fr)", "figure": "minmax(92px,1fr)"}
 _FROM_RIGHT = "\u0590"  # the first letter of those that are written from right to left
 _SHORT = 9  # letters of a name that is not cut further
-_NAMED = ("was", "got", "before", "now")
+_SHORT_CONDITION = 16  # letters of a condition that no line breaks
+_NAMED = ("was", "got")
 _LOOKS = {"strong": "b", "removed": "del", "added": "ins", "code": "code"}
 
 
 def to_html(document: Document) -> Html:
     """A piece of HTML with its own style."""
     written = PageWriter(document, passing=STAND_IN, lack=RUN_AGAIN).write()
-    return tag("div", tag("style", Html(STYLE)), tag("div", written, class_=ROOT), start_script())
+    page = tag("div", TRUST, written, class_=ROOT)
+    return tag("div", tag("style", Html(STYLE)), page, start_script())
 
 
 def to_page(document: Document) -> Html:
@@ -123,6 +129,7 @@ class PageWriter:
         self.shown, self.level, self.has_ids = document, level, has_ids
         self.is_open = is_open  # of several; None if it is the only one
         self._cards, self._total = 0, sum(each.number for each in document.counts)
+        self._has_key = False
         self.passing, self.lack = count_held(self._total, passing), lack
 
     def put(self, name: str, element: str, *content: object, **attributes: object) -> Html:
@@ -136,7 +143,7 @@ class PageWriter:
         yield from self.head() if self.is_open is None else [self.write_item()]
         if self.is_open is False:
             return
-        yield self.put("actions", "div", *self.modes(), class_="rv-actions")
+        yield self.put("actions", "div", *self.modes(), class_="rv-actions", hidden=True)
         if self.shown.name:
             yield self.put("chips", "div", self._counts(), class_="rv-chips")
         yield tag("div", class_="rv-found")
@@ -147,9 +154,9 @@ class PageWriter:
 
     def head(self) -> Iterator[Html]:
         head = self.shown.head
-        # Spaces keep words apart even without a style sheet, as on GitHub.
         context = tag("span", _write_context(head), class_="rv-context")
-        yield self.put("top", "div", context, " ", _write_badge(head), class_="rtd-top")
+        badge = _write_badge(head)
+        yield self.put("top", "div", context, badge and APART, badge, class_="rtd-top")
         role = {"role": "heading", "aria_level": self.level, "class_": "rv-head"}
         yield self.put("line", "div", write_heading(head.heading), **role)
         yield self.put("now", "div", write_now(head, head.seen))
@@ -175,7 +182,14 @@ class PageWriter:
             self.put("now", "div", write_now(head)),
         )
         pill = self.put("pill", "div", _write_badge(head), class_="rv-pill")
-        return tag("div", tag("div", *about), tag("div", *known), pill, class_="rv-item")
+        parts = self.put("broken", "div", self._write_broken()), tag("div", *about)
+        return tag("div", *parts, tag("div", *known), pill, class_="rv-item")
+
+    def _write_broken(self) -> Html | None:
+        """How many evals of one of several are broken."""
+        broken = sum(each.number for each in self.shown.counts if each.key == "broke")
+        words = count_noun(broken, "broken eval")
+        return tag("b", broken, class_="rv-broken", title=words) if broken else Html("–")
 
     # The control line: one mode of it is shown
 
@@ -252,7 +266,7 @@ class PageWriter:
         self._cards += 1
         words = (
             tag("span", write_html_line(card.title)),
-            " ",
+            APART if aside else None,
             tag("span", write_html_line(aside), class_="rv-news" if card.now else "rtd-quiet")
             if aside
             else None,
@@ -310,10 +324,14 @@ class PageWriter:
         runs, groups = self.shown.runs, {each.group for each in rows}
         matrix = write_matrix_heads(runs, groups.pop() if len(groups) == 1 else "")
         heads = (tag("span", each.title, class_=f"rv-{each.key}") for each in columns)
-        has_block = any(each.key == "block" for each in columns)
-        bare = "" if runs else f" rv-bare{' rv-with-block' * has_block}"
-        head = tag("div", tag("span"), *heads, matrix, class_="rv-heads", aria_hidden="true")
-        return head, {"class_": f"rv-table{bare}", "style": write_places(runs, tints)}
+        keys = {each.key for each in columns}
+        css = "rv-table" if runs else f"rv-table rv-bare{' rv-with-block' * ('block' in keys)}"
+        css += " rv-unsaid" * ("got" not in keys)
+        key = write_key() if runs and not self._has_key else None
+        self._has_key = True
+        inner = tag("span"), *heads, matrix, key
+        head = tag("div", *inner, class_="rv-heads", aria_hidden="true", hidden=True)
+        return head, {"class_": css, "style": write_places(runs, tints)}
 
     def _row(self, each: Row, columns: Sequence[TableColumn], tints: Collection[int]) -> Html:
         key, about = each.key, {"data_kind": each.kind, "data_block": each.group_name or None}
@@ -342,11 +360,10 @@ class PageWriter:
     ) -> Html:
         shown = [tag("span", write_sign(each), class_="c")]
         for cell, column in zip(each.cells, columns, strict=True):
+            below = mark if column is columns[-1] else None
             if column.told:
-                below = mark if column is columns[-1] else None
                 shown.append(_write_try_cell(cell, column, below))
             else:
-                below = mark if cell.key == "got" else None
                 said = write_cell(cell, column.title), below
                 shown.append(tag("span", *said, class_=f"c rv-{cell.key}"))
         has_matrix = not any(column.told for column in columns)
@@ -420,6 +437,8 @@ def write_mode(
     return tag("div", *parts, *leave, **about, role=label and "group", hidden=hidden)
 
 
+APART = tag("span", " · ", class_="rv-hidden")
+"""Keeps words apart where no style lays them out."""
 SPACE = tag("span", class_="rv-space")
 _ABOUT_SEARCH = {"placeholder": "Search evals", "aria_label": "Search evals"}
 _SEARCH = tag("input", type="search", class_="rv-field rv-search", **_ABOUT_SEARCH)
@@ -452,7 +471,7 @@ def _write_bar(counts: Sequence[Count]) -> Html:
         stops.append(f"var(--rv-ground) calc({done:.2f}% - 1px) {done:.2f}%")
     said = ", ".join(map(str, known)) or "nothing is known yet"
     style = f"background:linear-gradient(90deg,{','.join(stops)})" if known else None
-    return tag("div", class_="rv-bar", role="img", aria_label=said, style=style)
+    return tag("div", class_="rv-bar", role="img", aria_label=said, style=style, hidden=True)
 
 
 def write_heading(heading: Heading) -> Html:
@@ -470,12 +489,13 @@ def write_now(head: Head, seen: str = "") -> Html:
     between = " · " if head.going and head.judged else None
     judged = tag("span", between, write_html_line(head.judged), class_="rv-judged")
     at = tag("span", seen, class_="rv-seen") if seen else None
-    return tag("div", said, judged, " ", at, class_="rv-now")
+    return tag("div", said, judged, at and APART, at, class_="rv-now")
 
 
 def _write_far(far: float) -> Html:
     """How much has run again."""
-    return tag("div", tag("i", style=f"width:{far:.1%}" if far else None), class_="rv-far")
+    done = tag("i", style=f"width:{far:.1%}" if far else None)
+    return tag("div", done, class_="rv-far", hidden=True)
 
 
 def _write_edits(edits: ChangeList) -> Iterator[Html]:
@@ -557,15 +577,27 @@ def write_cell(cell: Cell, title: str) -> Html:
     if not cell.lines:
         return Html("")
     named = tag("span", f"{title} ", class_="rtd-name") if title in _NAMED else None
-    first, *others = map(write_html_line, cell.lines)
+    first, *others = map(write_html_line, (_join_condition(cell), *cell.lines[1:]))
+    if cell.key == "got":
+        first = tag("span", first, class_="rv-first")
     smaller = [tag("small", each) for each in others]
     if cell.folded:
         # The changed words alone.
         head = cell.folded[0]
         marked = tuple(span for span in head.line if span.look in _LOOKS) or head.line
         words = tag("code", head.label), " ", write_html_line(marked)
-        smaller.append(tag("small", *words, class_="rv-line"))
+        smaller.append(tag("small", *words))
     return markup.join(markup.join(named, first), *smaller, by=" ")
+
+
+def _join_condition(cell: Cell) -> Line:
+    """The first line of a cell; an operator stays with its value, a short condition is whole."""
+    line = cell.lines[0]
+    if cell.key != "asserts" or len(line) < 2:
+        return line
+    said = line[-1].text
+    joined = said.replace(" ", "\xa0", -1 if len(said) <= _SHORT_CONDITION else 1)
+    return *line[:-1], replace(line[-1], text=joined)
 
 
 def write_html_line(line: Line) -> Html:

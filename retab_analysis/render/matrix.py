@@ -61,10 +61,18 @@ def write_cells(
         at = end
     counts = Counter(LETTERS[each] for each in letters)
     said = ", ".join(f"{count} {word}" for word, count in counts.items() if word)
-    drawn = join(Html("".join(inner)), now)
-    cells = tag("span", drawn, role="img", aria_label=f"runs: {said or 'none'}")
+    words = tag("span", f"runs: {said or 'none'}", class_="rv-hidden")
+    drawn = tag("span", join(Html("".join(inner)), now))
     style = None if tint is None else f"--c:{tint}"
-    return tag("span", cells, class_="c rv-m", style=style)
+    return join(words, " ", tag("span", drawn, class_="c rv-m", style=style, hidden=True))
+
+
+def write_key() -> Html:
+    """The names of the shapes in the matrix, above the titles of the first table."""
+    marks = {each: LETTERS[each] for each in "pfbec"}
+    marks |= {"o": "not run", "x": "edited", "j": "judged by"}
+    words = (tag("span", tag("i", class_=mark), said) for mark, said in marks.items())
+    return tag("span", *words, class_="rv-key")
 
 
 def write_matrix_heads(columns: Sequence[TableColumn], group: str) -> Html | None:

@@ -17,7 +17,7 @@ const viewOf = (element) => element.closest(".rv-view");
 
 /** What a row is searched by: all that it says, without the list of its runs. @param {any} row */
 function textOf(row) {
-  const inner = all("summary, .rv-why, .rv-opened .rtd-edits", row).map((each) => each.textContent);
+  const inner = all("summary > .c, .rv-why, .rv-opened .rtd-edits", row).map((each) => each.textContent);
   const { kind, block, text } = row.dataset;
   return [kind, block, text, ...inner].join("\n").toLowerCase();
 }
@@ -91,7 +91,7 @@ function exportRows(view) {
   const quote = (/** @type {string} */ text) =>
     `"${(/^[=+\-@\t]/.test(text) ? "'" : "") + text.replaceAll('"', '""')}"`;
   const cell = (/** @type {any} */ row, /** @type {string} */ name) =>
-    (row.querySelector(`summary > ${name}`)?.textContent ?? "").replace(/\s+/g, " ").trim().replace(/^(was|got|before|now) /, "");
+    (row.querySelector(`summary > ${name}`)?.textContent ?? "").replace(/\s+/g, " ").trim().replace(/^(was|got) /, "");
   const lines = all("details.rv-row:not([hidden])", view).map((row) => [
     row.dataset.key, row.dataset.kind, row.dataset.block ?? "", row.querySelector(".rv-name")?.firstChild?.textContent ?? "",
     // Of tries: the first and the newest.

@@ -22,6 +22,7 @@ from retab_analysis.render.html import (
     SPACE,
     STAND_IN,
     STYLE,
+    TRUST,
     PageWriter,
     button,
     start_script,
@@ -70,7 +71,7 @@ def render_still(
     opens = {each: each == opened if len(views) > 1 else None for each in views}
     shown = ((facts.show(opens[number]), opens[number]) for number, facts in views.items())
     writers = (PageWriter(document, is_open=is_open, **how) for document, is_open in shown)
-    inner = *_write_several(several), *(each.write() for each in writers)
+    inner = TRUST, *_write_several(several), *(each.write() for each in writers)
     style = tag("style", Html(STYLE))
     return tag("div", style, *inner, start_script(), class_=ROOT, data_stands_for=token)
 

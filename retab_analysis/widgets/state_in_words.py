@@ -34,6 +34,7 @@ from retab_analysis.comparison.going import (
     write_going,
 )
 from retab_analysis.comparison.run_columns import KnownRuns, say_moment
+from retab_analysis.config import shows_values
 from retab_analysis.evidence.placing import is_in_scope
 from retab_analysis.evidence.versions import Versions
 from retab_analysis.fetch.run_line import RunStatus
@@ -236,13 +237,13 @@ class StateInWords:
 
     def show(self, is_open: bool | None) -> Document:
         """The page; of several workflows (``is_open`` is not None) what is known comes first."""
-        head, (ended, total) = self.head, self.far
+        head, (ended, total), known = self.head, self.far, self._known.heading
         if is_open is not None and self.judged is not None and self.is_going and not self.is_first:
-            known = self._known.heading
-            far = (Span(f"{ended} of {total} done · "),) if self.look.going.height == 1 else ()
-            news = write_beside(known, self.marks) if ended else known
-            going = (*far, *head.going) if ended else head.going
-            head = replace(head, heading=news, going=going)
+            if not self.look.is_away:
+                left = self.look.line.left
+                going = write_line(f"{ended} of {total}", f" · {left} left" if left else "")
+                head = replace(head, going=going, judged=(), seconds=None)
+            head = replace(head, heading=write_beside(known, self.marks) if ended else known)
         return replace(self.document, head=head)
 
     @cached_property
@@ -281,7 +282,15 @@ class StateInWords:
         if self.judged is None:
             is_cut = self.look.phase == "failed" and len(self.look.trouble) > _HEADLINE
             return tuple(map(write_line, (*([self.look.trouble] if is_cut else []), *own)))
-        return (*map(write_line, (*own, *self._say_broken_off())), *self.judged.document.notes)
+        said = (*self._say_unsaved(), *map(write_line, (*own, *self._say_broken_off())))
+        return (*said, *self.judged.document.notes)
+
+    def _say_unsaved(self) -> Iterator[Line]:
+        """How to keep values in the file of a notebook."""
+        if not self.state.values and shows_values():
+            how = "watch(run" if self.look.is_watched else "explore(workflow_id"
+            told = "Values are not saved in this file. To keep them: "
+            yield write_line(told, Span(f"ra.{how}, save_values=True)", "code"))
 
     def _say_broken_off(self) -> list[str]:
         """The reason why a run could not run."""

@@ -644,7 +644,7 @@ _views: weakref.WeakSet[View] = weakref.WeakSet()
 
 
 @atexit.register
-def _end_all() -> None:
+def end_all() -> None:
     """End all threads before the kernel closes its sockets: what registers last is called first."""
     for each in [*_views]:
         each._stream.stop()

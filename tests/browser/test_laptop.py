@@ -37,12 +37,19 @@ COVERED = """() => [...document.querySelectorAll(
 BODY = "() => Math.round(document.querySelector('.rv-body').getBoundingClientRect().top)"
 
 
+# The rows of a table that opens, but for those of tries, with more than two lines or a cut word.
+TALL = """() => [...document.querySelectorAll(".rv-row > summary")].filter((each) =>
+    each.checkVisibility() && !each.closest(".rv-tries") && each.getBoundingClientRect().height > 50
+).map((each) => each.innerText)"""
+
+
 def look(page: Page, name: str, screenshots: Path, seen: dict[int, int]) -> None:
     """Look at a state in each width: the body begins where it began in the states before."""
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 700})
         assert page.evaluate(COVERED) == [], f"{name} at {width}"
         assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} at {width}"
+        assert width <= 640 or page.evaluate(TALL) == [], f"{name} at {width}"
         top = page.evaluate(BODY)
         assert seen.setdefault(width, top) == top, f"{name} at {width}"
         if width in (848, 1224, 390):
@@ -122,6 +129,45 @@ def test_the_question_of_a_billed_run_is_whole(page: Page, screenshots: Path) ->
         page.locator(".rv-question").click(click_count=2)
         assert not api.started
         view.close()
+
+
+def test_tries_versions_a_first_run_and_a_saved_page_fit(page: Page, screenshots: Path) -> None:
+    evals = {f"e{at}": f"{'P' * 10}FFF{'P' if at < 5 else 'F'}F" for at in range(9)}
+    codes = "A" * 10 + "BCDEF"
+    with LetteredApi({**evals, **alike(9, "P" * 15)}, codes=codes, published="AB") as api:
+        tries = ra.tries(FLOW, "extract", client=api.client, progress=False)
+        view = ra.explore(FLOW, client=api.client)
+        view.wait(60)
+        pages = {
+            "tries": tries._repr_html_(),
+            "card": api.check().to_html(),
+            "versions": api.check(candidate="v2", baseline="v1").to_html(),
+            "saved": view._make_still()["text/html"],
+        }
+        view.close()
+    with LetteredApi({"a": "F", **alike(9, "P")}) as api:
+        pages["first"] = api.check().to_html()
+    for name, html in pages.items():
+        page.set_content(f"<!doctype html><html lang=en><title>t</title><main>{html}</main>")
+        look(page, name, screenshots, {})
+        expect(page.locator(".rv-unstyled")).to_be_hidden()
+    page.set_content(pages["saved"])
+    expect(page.locator(".rv-key")).to_have_count(1)
+    expect(page.locator(".rv-was, .rv-got")).to_have_count(0)
+    said = page.locator(".rv-aside").first
+    expect(said).to_contain_text("To keep them: ra.explore(workflow_id, save_values=True)")
+
+
+def test_without_a_style_words_stand_apart(page: Page, screenshots: Path) -> None:
+    with LetteredApi({"broken": "P" * 9 + "FF", **alike(9, "P" * 11)}) as api:
+        html = api.check().to_html()
+    bare = re.sub(r"(?s)<(style|script)>.*?</\1>", "", html)
+    page.set_content(re.sub(r' style="[^"]*"', "", bare))
+    expect(page.get_by_text("Trust this notebook to see it laid out.")).to_be_visible()
+    expect(page.locator(".rv-m:visible, .rv-heads:visible, .rv-bar:visible")).to_have_count(0)
+    expect(page.get_by_text("runs: 9 passed, 2 failed").first).to_be_visible()
+    expect(page.locator("button:visible, input:visible")).to_have_count(0)
+    page.screenshot(path=screenshots / "laptop-untrusted.png")
 
 
 def test_time_goes_on_and_silence_is_told_after_ten_seconds(page: Page) -> None:

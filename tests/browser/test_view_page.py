@@ -271,7 +271,7 @@ def test_while_it_goes_on_the_head_does_not_move(page: Page, screenshots: Path) 
         run = api.run("U" * 24, id="r9")
         view = ra.watch("r9", client=api.client, interval=0.05)
         until(lambda: view.comparison is not None)
-        page.set_viewport_size({"width": 1180, "height": 900})
+        page.set_viewport_size({"width": 848, "height": 900})
         shown = Driven(page, view)
         page.evaluate("""() => {
             window.shift = 0;
@@ -280,16 +280,20 @@ def test_while_it_goes_on_the_head_does_not_move(page: Page, screenshots: Path) 
                 type: "layout-shift",
             });
         }""")
-        at = heights(page)
+        at, calm = heights(page), 0.0
         letters = ""
         for letter in "FPFPPFPPPFPPPPPPPPPPPPP":
             letters += letter
+            before = page.evaluate("window.shift")
             run.letters = dict(zip(run.letters, letters.ljust(24, "U"), strict=True))
             done = f"{len(letters)} of 24"
             shown.pump_until(lambda: done in page.locator(LINE).inner_text())  # noqa: B023
             shown.pump_until(lambda: len(view._tell(FLOW).news) == letters.count("F"))  # noqa: B023
             shown.pump()
             assert heights(page) == at
+            # A card of news comes on top; all else moves nothing.
+            calm += (page.evaluate("window.shift") - before) * (letter == "P")
+        assert calm <= 0.02
         expect(page.locator(".rtd-card").first).to_contain_text("Fails in this run: 4 evals")
         page.screenshot(path=screenshots / "view-live.png", full_page=True)
         run.letters = dict(zip(run.letters, letters + "P", strict=True))

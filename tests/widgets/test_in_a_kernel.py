@@ -54,6 +54,14 @@ def test_a_start_is_said_as_plain_output_of_its_own(kernel: BlockingKernelClient
     messages = execute(kernel, code)
     assert list_displays(messages) == [{"text/plain": "Starting 1 run of 20 evals in wf_claims."}]
     assert not [each for each in messages if each["msg_type"] == "stream"]
+    # Those of a cell are one line.
+    code = "for flow in ['wf_claims', 'wf_contracts'] * 10:\n    runs = ra.start_runs(flow)"
+    messages = execute(kernel, code)
+    assert len(list_displays(messages)) == 1
+    said = [
+        each["content"]["data"] for each in messages if each["msg_type"] == "update_display_data"
+    ]
+    assert said[-1] == {"text/plain": "Starting 20 runs of 460 evals together in 2 workflows."}
     # What a cell prints stays its own, and so does its last value.
     code = "runs = ra.start_runs('wf_claims', evals=ra.fetch_evals('wf_claims')['eval_id'][0])\n1"
     messages = execute(kernel, code)
