@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -249,11 +250,18 @@ class _PolarsThreads:
         self._are_used = True
 
     def before_fork(self) -> None:
-        """Check whether polars has threads, from any use; only Linux shows that."""
-        if not self._are_used and "polars" in sys.modules:
-            with contextlib.suppress(OSError):
-                names = [each.read_text() for each in Path("/proc/self/task").glob("*/comm")]
-                self._are_used = any(each.removeprefix("polars-")[:1].isdigit() for each in names)
+        """Check whether polars has threads, from any use; only Linux shows that.
+
+        A thread that has just begun has no name yet: while others run, the fork waits up to 1 s.
+        """
+        until = time.monotonic() + 1
+        while not self._are_used and time.monotonic() < until:
+            with contextlib.suppress(OSError):  # a thread ended while it was read
+                stats = [each.read_text() for each in Path("/proc/self/task").glob("*/stat")]
+                self._are_used = any("(polars-0)" in each for each in stats)
+                if sum(") S " not in each for each in stats) < 2:  # this thread runs, too
+                    break
+            time.sleep(0.001)
 
     def enter_child(self) -> None:
         self._are_lost = self._are_lost or self._are_used
