@@ -324,25 +324,32 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
     def name_side(self, results: pl.DataFrame, labels: Mapping[str, str]) -> Name:
         """The name of a side, by the newest row of each eval; ``labels`` are the blocks' names.
 
-        It is the version of the run of most evals. Then each block follows whose code is newer.
+        It is the version of the run of most evals. Then each block follows whose code is newer, or
+        is an older one that was put back since.
         """
         rows = results.drop_nulls("run_id").sort(MOMENT, "run_id", nulls_last=True)
         newest = rows.unique("eval_id", keep="last", maintain_order=True)
         runs = newest.group_by("run_id", maintain_order=True).agg(n=pl.len(), at=MOMENT.max())
         if runs.is_empty():
             return Name("")
-        main = self.name_runs(rows)[runs.sort("n", "at", nulls_last=False)["run_id"][-1]]
+        run_id = runs.sort("n", "at", nulls_last=False)["run_id"][-1]
+        main = self.name_runs(rows)[run_id]
         if main.edited_at is None or "code" not in newest.columns:
             return main
         cells = newest.drop_nulls(("block_id", "code")).select("block_id", "code").unique()
         ran = {(block, self._find_era_of(block, code)) for block, code in cells.iter_rows()}
-        newer = {  # of a block the newest one
-            each.block: each._replace(label=labels.get(each.block, each.block))
-            for each in self.edits
-            if (each.block, each.era.mark) in ran and each.era.first > main.edited_at
-        }
-        beside = (each.within for each in newer.values())
-        at = max((each.era.first for each in newer.values()), default=main.edited_at)
+        its = read_codes(self.timeline.results.filter(run_id=run_id)).get(run_id, {})
+        other = dict[str, Edit]()
+        for each in self.edits:  # of a block the newest one
+            block, label = each.block, labels.get(each.block, each.block)
+            if (block, each.era.mark) not in ran:
+                continue
+            if each.era.first > main.edited_at:
+                other[block] = each._replace(label=label)
+            elif block in its and self._find_era_of(block, its[block]) != each.era.mark:
+                other[block] = each._replace(label=label, edit=each.name)
+        at = max([main.edited_at, *(each.era.first for each in other.values())])
+        beside = (each.within for each in other.values())
         return main._replace(text=", ".join((main.text, *beside)), edited_at=at)
 
     def _find_edit(self, state: Mapping[str, Presence]) -> datetime | None:
