@@ -27,13 +27,13 @@ def main(arguments: Sequence[str] | None = None, ended: threading.Event | None =
     except (ValueError, OSError) as error:
         parser.error(str(error))
     with sandbox:
-        credentials = sandbox.credentials
-        sys.stdout.write(
-            f"export RETAB_API_KEY={credentials['api_key']}\n"
-            f"export RETAB_API_BASE_URL={credentials['base_url']}\n"
-        )
-        sys.stdout.flush()
         try:
+            credentials = sandbox.credentials
+            sys.stdout.write(
+                f"export RETAB_API_KEY={credentials['api_key']}\n"
+                f"export RETAB_API_BASE_URL={credentials['base_url']}\n"
+            )
+            sys.stdout.flush()
             ended = ended or threading.Event()
             # An endless wait may sleep through Ctrl-C if another thread gets the signal.
             while not ended.wait(0.2):

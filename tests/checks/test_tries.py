@@ -111,6 +111,9 @@ def test_from_red_to_green_in_every_dialect(loop: Loop) -> None:
 
     loop.clock.forward(300)
     loop.store.put_back(LINES)
+    vouched = loop.check()
+    if loop.has_history and vouched.gate().ok:
+        assert ", extract_lines of v3 · " in str(vouched)
     green = loop.run()
     assert loop.others or green.headline[0] in "✓○"  # a run goes on where freshness is lacking
     assert green.last_try is None
