@@ -34,6 +34,7 @@ from retab_analysis.render.document import (
     plain,
 )
 from retab_analysis.render.matrix import (
+    UNSEEN,
     write_cells,
     write_key,
     write_matrix_heads,
@@ -143,7 +144,7 @@ class PageWriter:
         yield from self.head() if self.is_open is None else [self.write_item()]
         if self.is_open is False:
             return
-        yield self.put("actions", "div", *self.modes(), class_="rv-actions", hidden=True)
+        yield self.put("actions", "div", *self.modes(), class_="rv-actions", hidden=UNSEEN)
         if self.shown.name:
             yield self.put("chips", "div", self._counts(), class_="rv-chips")
         yield tag("div", class_="rv-found")
@@ -330,7 +331,7 @@ class PageWriter:
         key = write_key() if runs and not self._has_key else None
         self._has_key = True
         inner = tag("span"), *heads, matrix, key
-        head = tag("div", *inner, class_="rv-heads", aria_hidden="true", hidden=True)
+        head = tag("div", *inner, class_="rv-heads", aria_hidden="true", hidden=UNSEEN)
         return head, {"class_": css, "style": write_places(runs, tints)}
 
     def _row(self, each: Row, columns: Sequence[TableColumn], tints: Collection[int]) -> Html:
@@ -471,7 +472,7 @@ def _write_bar(counts: Sequence[Count]) -> Html:
         stops.append(f"var(--rv-ground) calc({done:.2f}% - 1px) {done:.2f}%")
     said = ", ".join(map(str, known)) or "nothing is known yet"
     style = f"background:linear-gradient(90deg,{','.join(stops)})" if known else None
-    return tag("div", class_="rv-bar", role="img", aria_label=said, style=style, hidden=True)
+    return tag("div", class_="rv-bar", role="img", aria_label=said, style=style, hidden=UNSEEN)
 
 
 def write_heading(heading: Heading) -> Html:
@@ -495,7 +496,7 @@ def write_now(head: Head, seen: str = "") -> Html:
 def _write_far(far: float) -> Html:
     """How much has run again."""
     done = tag("i", style=f"width:{far:.1%}" if far else None)
-    return tag("div", done, class_="rv-far", hidden=True)
+    return tag("div", done, class_="rv-far", hidden=UNSEEN)
 
 
 def _write_edits(edits: ChangeList) -> Iterator[Html]:

@@ -12,6 +12,9 @@ from retab_analysis.render.document import LETTERS, Row, TableColumn
 SLIM, LEAST = 16, 10
 """So many columns, the newest, a page shows where it has little room."""
 
+UNSEEN = "until-found"
+"""Hides an element until our style shows it; resets of hosts, which hide for good, leave it."""
+
 _STEP = 10  # pixels of a column in a narrow page; others have more room
 _LETTER = 6.2  # pixels of a letter above the columns
 
@@ -64,7 +67,7 @@ def write_cells(
     words = tag("span", f"runs: {said or 'none'}", class_="rv-hidden")
     drawn = tag("span", join(Html("".join(inner)), now))
     style = None if tint is None else f"--c:{tint}"
-    return join(words, " ", tag("span", drawn, class_="c rv-m", style=style, hidden=True))
+    return join(words, " ", tag("span", drawn, class_="c rv-m", style=style, hidden=UNSEEN))
 
 
 def write_key() -> Html:
