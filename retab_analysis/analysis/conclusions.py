@@ -14,8 +14,8 @@ import polars as pl
 from retab_analysis.evidence.comparable import CANDIDATE, EARLIER, HORIZON
 from retab_analysis.evidence.comparable import NEEDED as OF_LEDGER
 from retab_analysis.evidence.facts import Facts
-from retab_analysis.evidence.placing import place_results
-from retab_analysis.evidence.saved_evals import find_expected, judge_saved, remember_passes
+from retab_analysis.evidence.places import place_results, remember_passes
+from retab_analysis.evidence.saved_evals import find_expected, judge_saved
 from retab_analysis.evidence.telling import SHOWN, Told, tell
 from retab_analysis.evidence.timeline import Timeline
 from retab_analysis.schema import EVALS, RESULTS

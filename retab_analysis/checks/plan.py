@@ -178,6 +178,11 @@ class ReadingPlan:
     table: pl.DataFrame = field(default_factory=PLAN.to_frame)
     notes: tuple[str, ...] = ()
 
+    @property
+    def past(self) -> Moment | None:
+        """The checked version, if it is not the draft."""
+        return None if self.now is None or self.now.kind == "draft" else self.now
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

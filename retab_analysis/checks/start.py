@@ -10,7 +10,7 @@ import polars as pl
 
 from retab_analysis.arguments import check_count
 from retab_analysis.checks.defaults import open_source
-from retab_analysis.checks.read import read_as_it_is_now
+from retab_analysis.checks.sides import read_as_it_is_now
 from retab_analysis.checks.source import Source
 from retab_analysis.errors import ConfigError, list_some, shown
 from retab_analysis.evidence.story import STALE

@@ -24,7 +24,8 @@ from retab_analysis.checks.plan import (
     RunListing,
     make_plan,
 )
-from retab_analysis.checks.read import make_sides, note_codes, read_results, read_versions
+from retab_analysis.checks.read import note_codes, read_results, read_versions
+from retab_analysis.checks.sides import make_sides
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.accepted import GivenAccepted, Policy, read_accepted

@@ -31,7 +31,7 @@ READ = tuple(
     )
 )
 """The columns of a RESULTS frame that a comparison reads."""
-SIDED = (*READ, CODE, "is_own", "side")
+SIDED = (*READ, CODE, "is_own", "order", "side")
 """The columns of results that a timeline judged, on their sides."""
 
 _OPTIONAL = (

@@ -29,9 +29,7 @@ _REMEMBERED = {
 class BlockInRun(Struct, frozen=True, gc=False):
     """A block in a run, on a code; empty if the code is not known.
 
-    The run was created before its first result ``began``. ``decided`` counts its evals with an
-    outcome; ``ended`` are those with an outcome or an error, ``had`` those with a result.
-    ``is_present`` is whether one of these is, or may be, of the block's present code.
+    The run was created before its first result ``began``. It may carry the id of a ``version``.
     """
 
     block: str
@@ -39,16 +37,7 @@ class BlockInRun(Struct, frozen=True, gc=False):
     code: str
     created_at: datetime | None
     began: datetime
-    version: str | None = None  # the id that the run carries
-    is_present: bool = False
-    decided: int = 0
-    ended: list[str] = []
-    had: list[str] = []
-    # Of the run, for the pass that gives places:
-    ended_at: datetime | None = None
-    scope: str | None = None
-    is_completed: bool = False
-    stands: bool = False
+    version: str | None = None
 
 
 def is_after(moment: datetime | None, other: datetime | None) -> bool:
@@ -71,7 +60,9 @@ def common(codes: pl.Expr) -> pl.Expr:
 def make_cells(coded: pl.DataFrame, saved: pl.DataFrame) -> pl.DataFrame:
     """The cells of some results with codes and of what saved evals remember, in order of time.
 
-    The first columns of a :class:`BlockInRun`, and ``is_old``.
+    The columns of a :class:`BlockInRun`; ``is_present``: whether a result is, or may be, of the
+    block's present code; ``is_old``: whether all are known not to be. ``decided`` counts the evals
+    with an outcome; ``ended`` are those with an outcome or an error.
     """
     evals, state, word = pl.col("eval_id"), pl.col("state"), pl.col("on_code")
     told = coded.with_columns(own_block(saved))
@@ -84,7 +75,6 @@ def make_cells(coded: pl.DataFrame, saved: pl.DataFrame) -> pl.DataFrame:
         is_old=(word == "is_not").all(),
         decided=evals.filter(state.is_in(DECIDED)).n_unique(),
         ended=evals.filter(state.is_in((*DECIDED, "error"))).unique(),
-        had=evals.unique(),
     )
     remembered = (
         saved.select(code=f"{which}_block_fingerprint", block="block_id", created_at=at, began=at)
@@ -109,6 +99,6 @@ def list_cells(cells: pl.DataFrame) -> dict[str, list[BlockInRun]]:
     """The cells of each block whose time is known, in the order of time."""
     found: dict[str, list[BlockInRun]] = {}
     told = cells.drop_nulls(("block", "created_at")).with_columns(pl.col("code").fill_null(""))
-    for row in told.select(BlockInRun.__struct_fields__[:6]).iter_rows():
+    for row in told.select(BlockInRun.__struct_fields__).iter_rows():
         found.setdefault(row[0], []).append(BlockInRun(*row))
     return found

@@ -126,12 +126,13 @@ def _put_in_order(results: pl.DataFrame) -> pl.DataFrame:
         again = ~pl.struct("side", *RESULTS.key).is_last_distinct()
         results = results.filter(~again | pl.col("result_id").is_null())
     own = pl.col("is_own").fill_null(False) if "is_own" in results.columns else pl.lit(True)
-    known = results.with_columns(moment=MOMENT, state=known_state(), is_own=own)
+    order = pl.coalesce("order", MOMENT) if "order" in results.columns else MOMENT
+    known = results.with_columns(moment=MOMENT, state=known_state(), is_own=own, order=order)
     # The order of results with one moment is not known. Ids, or all judged columns, order them, so
     # the order of the rows has no effect.
     ties = _TIES if known["result_id"].has_nulls() else ()
-    order = pl.col("side") == CANDIDATE, "moment", "side", "run_id", "result_id", *ties
-    return known.sort(order, nulls_last=False).with_columns(at=pl.int_range(pl.len()))
+    keys = pl.col("side") == CANDIDATE, "order", "moment", "side", "run_id", "result_id", *ties
+    return known.sort(keys, nulls_last=False).with_columns(at=pl.int_range(pl.len()))
 
 
 def collect(results: pl.DataFrame, horizon: datetime | None = None) -> Ledger:
@@ -187,7 +188,7 @@ def _arrange(results: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     alone = "result " + pl.coalesce("result_id", pl.col("at").cast(pl.String))
     by_text = results.with_columns(pl.col("expected_value").replace(by_value))
     table = by_text.select(
-        *("at", "side", "moment", "state", "run_id", "run_scope", "run_completed_at"),
+        *("at", "side", "order", "moment", "state", "run_id", "run_scope", "run_completed_at"),
         *("completed_at", "eval_id", "block_id", *SAME_EVAL, "code", "is_own"),
         is_now=pl.col("side") == CANDIDATE,
         run=pl.coalesce("run_id", alone),
@@ -300,7 +301,7 @@ def _list_cells(table: pl.DataFrame) -> list[_Cell]:
     own = pl.col("block_id").eq_missing(pl.col("last_block_id"))
     cells = table.group_by("block", "run", "is_now").agg(
         pl.col("side").max(),
-        pl.col("moment").min(),
+        pl.col("order", "moment").min(),
         pl.coalesce(pl.col("run_completed_at").max(), pl.col("completed_at").max()).alias("ended"),
         common(pl.col("code").filter(own)),
         pl.col("code").filter(own).drop_nulls().unique().alias("codes"),
@@ -309,8 +310,8 @@ def _list_cells(table: pl.DataFrame) -> list[_Cell]:
         pl.col("eval").first(),
         (is_error | pl.col("state").is_in(DECIDED)).any().alias("has_outcome"),
     )
-    ordered = cells.sort("block", "is_now", "moment", "side", "run", nulls_last=False)
-    return [_Cell(**cell) for cell in ordered.iter_rows(named=True)]
+    ordered = cells.sort("block", "is_now", "order", "moment", "side", "run", nulls_last=False)
+    return [_Cell(**cell) for cell in ordered.drop("order").iter_rows(named=True)]
 
 
 @dataclass(slots=True, eq=False)

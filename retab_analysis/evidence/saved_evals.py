@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.evidence.comparable import CANDIDATE, EARLIER
-from retab_analysis.evidence.placing import is_in_scope
+from retab_analysis.evidence.comparable import CANDIDATE
+from retab_analysis.evidence.places import is_in_scope
 from retab_analysis.evidence.presence import OPEN, Word
 from retab_analysis.evidence.story import APART, Standing
 from retab_analysis.evidence.timeline import Timeline
@@ -53,76 +53,31 @@ class SavedEvals:
         }
 
 
-def remember_passes(
-    known: pl.DataFrame, saved: pl.DataFrame, begun: datetime | None
-) -> pl.DataFrame:
-    """The last pass that each saved eval remembers, if its result was not read.
-
-    Without it, a break would be older than all read runs one day, and turn from "broken" into
-    "never passed". A pass on other inputs than the present ones says nothing. Whether the eval had
-    the same assertion then is not known.
-    """
-    if begun is None:
-        return known.clear()
-    passed = known.filter(state="passed").group_by("eval_id")
-    seen = passed.agg(pl.coalesce("completed_at", "created_at", "run_created_at").max().alias("at"))
-    inputs = pl.col("handle_inputs_fingerprint")
-    present = (
-        known.filter(pl.col("state").is_in(DECIDED))
-        .sort(MOMENT)
-        .group_by("eval_id")
-        .agg(inputs.drop_nulls().last().alias("inputs"))
-    )
-    at, same = pl.col("last_passed_at"), pl.col("last_passed_inputs_fingerprint")
-    remembered = (
-        saved.join(seen, on="eval_id", how="left")
-        .join(present, on="eval_id", how="left")
-        .filter(
-            at < begun,
-            (at > pl.col("at")).fill_null(True),
-            (same == pl.col("inputs")).fill_null(True),
-        )
-    )
-    return remembered.select(
-        *("eval_id", "eval_name", "block_id", "workflow_id"),
-        state=pl.lit("passed"),
-        run_created_at=at,
-        created_at=at,
-        completed_at=at,
-        handle_inputs_fingerprint=same,
-        code="last_passed_block_fingerprint",
-        side=pl.lit(EARLIER, pl.Int8),
-    )
-
-
 def find_expected(runs: pl.DataFrame, saved: pl.DataFrame, placed: pl.DataFrame) -> frozenset[str]:
     """The evals that ought to have a result: they were saved and valid when a run of them began.
 
-    The run is of the whole workflow, of their block or of them alone, and is on the judged code, or
-    on the present one.
+    The run is of the whole workflow, of their block or of them alone. Its cell is on the judged
+    code, or on the present one; or it began no earlier than the candidate's side of the block.
     """
-    valid = saved.filter((pl.col("validation_status") == "valid").fill_null(True))
-    judged = placed.filter(side=CANDIDATE)
-    first = dict(judged.group_by("block_id").agg(at=MOMENT.min()).drop_nulls("at").iter_rows())
-    is_judged_code = (pl.col("side") == CANDIDATE) | (pl.col("on_code") != "is_not")
-    cells = placed.group_by("block_id", "run_id").agg(is_judged_code.any())
-    known = {(block, run_id): told for block, run_id, told in cells.iter_rows()}
-    its = runs.select("run_id", "created_at", "scope", "target_block_id", "eval_id").rows()
-
-    def is_judged(block: str, run_id: str, began: datetime | None) -> bool:
-        is_since = began is None or began >= first.get(block, began)
-        return bool(known.get((block, run_id), is_since))
-
-    return frozenset(
-        eval_id
-        for eval_id, block, created in valid["eval_id", "block_id", "created_at"].iter_rows()
-        if any(
-            (scope == "workflow" or (alone == eval_id if scope == "eval" else target == block))
-            and (None in (created, began) or created <= began)
-            and is_judged(block, run_id, began)
-            for run_id, began, scope, target, alone in its
-        )
+    scope, began, created = pl.col("scope"), pl.col("began"), pl.col("created_at")
+    known = saved.filter((pl.col("validation_status") == "valid").fill_null(True))
+    valid = known.select("eval_id", "block_id", "created_at")
+    is_judged, first = (pl.col("side") == CANDIDATE) | pl.col("is_judged"), MOMENT.min()
+    cells = placed.group_by("block_id", "run_id").agg(is_judged=is_judged.any())
+    begun = placed.filter(side=CANDIDATE).group_by("block_id").agg(first=first)
+    due = runs.select("run_id", "scope", began="created_at", of="target_block_id", alone="eval_id")
+    asked = valid.select("block_id").unique().join(due, how="cross")
+    its = asked.filter(scope.is_in(("workflow", "eval")) | (pl.col("of") == pl.col("block_id")))
+    told = its.join(cells, on=["block_id", "run_id"], how="left").join(begun, "block_id", "left")
+    judged = told.filter(pl.coalesce("is_judged", began >= pl.col("first")).fill_null(True))
+    # Whether an eval was saved by then is told by the newest run alone.
+    last = pl.when(began.null_count() == 0).then(began.max())
+    of = judged.group_by("block_id", alone=pl.when(scope == "eval").then("alone")).agg(last=last)
+    is_own = pl.coalesce(pl.col("alone") == pl.col("eval_id"), pl.lit(True))
+    found = valid.join(of, on="block_id").filter(
+        is_own, (created <= pl.col("last")).fill_null(True)
     )
+    return frozenset(found["eval_id"])
 
 
 def judge_saved(

@@ -225,13 +225,6 @@ class Timeline(Struct, frozen=True, eq=False, dict=True):
         named, cells = _add_names(presences, coded), make_cells(coded, facts.saved)
         return Timeline(facts, marked, named, saved_again, histories, cells)
 
-    def at(self, version: Mapping[str, Presence]) -> Timeline:
-        """The same, as if the codes of a version were the present ones."""
-        presences = {block: Presence(codes=its.codes) for block, its in version.items()}
-        results = _mark_presence(self.results.drop("on_code"), presences)
-        cells = make_cells(results, self.facts.saved)
-        return replace(self, results=results, presences=presences, cells=cells)
-
     def code(self, results: pl.DataFrame) -> pl.DataFrame:
         """Other results of the workflow with their codes, see :func:`mark_codes`."""
         return mark_codes(results, self.histories)

@@ -35,7 +35,7 @@ from retab_analysis.comparison.going import (
 )
 from retab_analysis.comparison.run_columns import KnownRuns, say_moment
 from retab_analysis.config import shows_values
-from retab_analysis.evidence.placing import is_in_scope
+from retab_analysis.evidence.places import is_in_scope
 from retab_analysis.evidence.versions import Versions
 from retab_analysis.fetch.run_line import RunStatus
 from retab_analysis.markup import Html, one_line
