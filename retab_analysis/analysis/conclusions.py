@@ -14,7 +14,7 @@ import polars as pl
 from retab_analysis.evidence.comparable import CANDIDATE, EARLIER, HORIZON
 from retab_analysis.evidence.comparable import NEEDED as OF_LEDGER
 from retab_analysis.evidence.facts import Facts
-from retab_analysis.evidence.places import place_results, remember_passes
+from retab_analysis.evidence.places import place_results
 from retab_analysis.evidence.saved_evals import find_expected, judge_saved
 from retab_analysis.evidence.telling import SHOWN, Told, tell
 from retab_analysis.evidence.timeline import Timeline
@@ -41,13 +41,15 @@ def conclude(results: pl.DataFrame, evals: pl.DataFrame | None) -> Told:
     runs = _describe_runs(dated)
     timeline = Timeline.make(dated, Facts(saved))
     placed = place_results(timeline, runs)
-    its, now = placed.filter(pl.col("side") >= EARLIER), placed.filter(side=CANDIDATE)
-    remembered = remember_passes(its, saved, now.select(MOMENT.min()).item())
+    now = placed.filter(side=CANDIDATE)
     due = runs.filter("is_terminal", pl.col("scope") != "eval")
     known = judge_saved(now, timeline, find_expected(due, saved, placed))
     gone = {*dated["eval_id"]}.difference(saved["eval_id"])
-    whole = pl.concat([its, remembered], how="diagonal")
-    told = tell(whole, known.stand(dict.fromkeys(gone, "removed")), horizon=_find_horizon(runs))
+    its, stands = (
+        placed.filter(pl.col("side") >= EARLIER),
+        known.stand(dict.fromkeys(gone, "removed")),
+    )
+    told = tell(its, stands, horizon=_find_horizon(runs))
     if evals is not None:
         return told
     stories = (each for each in told.stories if each.present or each.transition in BROKEN)

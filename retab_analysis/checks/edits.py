@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from operator import attrgetter
+from datetime import datetime
 from typing import Any
 
 import polars as pl
+from msgspec.structs import replace
 
 from retab_analysis.checks.moments import find_moment, say_unknown
 from retab_analysis.checks.plan import ReadingPlan
@@ -20,8 +20,8 @@ from retab_analysis.comparison.config_changes import (
     compare_blocks,
 )
 from retab_analysis.errors import ConfigError, NotFoundError, RetabAnalysisError
-from retab_analysis.evidence.timeline import BlockHistory, Era, list_histories
-from retab_analysis.evidence.versions import Moment
+from retab_analysis.evidence.timeline import list_histories
+from retab_analysis.evidence.versions import Moment, find_era
 from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.paging import PAGE_SIZE
 from retab_analysis.fetch.params import client_or_default, quote_id
@@ -30,8 +30,6 @@ from retab_analysis.markup import one_line
 from retab_analysis.schema import CONFIG_CHANGES, RUNS
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT
-
-_LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 def fetch_config_changes(
@@ -104,24 +102,13 @@ def _read_moment(moment: Moment, source: Source) -> Sequence[Mapping[str, Any]]:
         raise _not_known(moment, "the API does not give the history of blocks", source)
     parents = dict(draft.select("block_id", "parent_id").iter_rows())
     histories = list_histories(eras).items()
-    found = {block: _find_era(history, moment, block) for block, history in histories}
+    found = {block: find_era(history, block, moment) for block, history in histories}
     return [{**era.config, "parent_id": parents.get(e)} for e, era in found.items() if era]
 
 
 def _not_known(moment: Moment, why: str, source: Source) -> NotFoundError:
     source.require("edits")
     return NotFoundError(f"the configuration of {moment} is not known: {why}", status_code=404)
-
-
-def _find_era(history: BlockHistory, moment: Moment, block: str) -> Era | None:
-    """The era of a block in a version."""
-    if (mark := moment.marks.get(block)) is not None:
-        return next((each for each in history.eras if each.mark == mark), None)
-    if moment.kind != "previous":
-        return history.find(moment.at or _LATEST)
-    now = history.draft
-    before = (each for each in history.eras if now is not None and each.first < now.first)
-    return max(before, key=attrgetter("first"), default=now)
 
 
 def add_config_changes(comparison: Comparison, source: Source, plan: ReadingPlan) -> Comparison:
@@ -134,11 +121,21 @@ def add_config_changes(comparison: Comparison, source: Source, plan: ReadingPlan
         if plan.before is None:
             edits = _search(source, comparison, spans)
         else:
-            edits = _compare(plan.before, plan.now, source)
+            edits = _compare(_mark(plan.before, comparison), plan.now, source)
     except RetabAnalysisError as error:
         why = f"asking failed ({one_line(str(error), 200)})"
         edits = Edits(CONFIG_CHANGES.empty(), labels=source.labels, why=why, has_failed=True)
     return Comparison(inside(comparison).with_edits(edits))
+
+
+def _mark(before: Moment, comparison: Comparison) -> Moment:
+    """The version with the eras that the comparison found of it."""
+    told = inside(comparison).sides.told
+    if told is None or before.kind != "previous":
+        return before
+    its, known = told.code_of(before), told.timeline.histories
+    marks = {block: mark for block in known if block in its and (mark := its[block].config)}
+    return replace(before, marks=marks)
 
 
 def _compare(before: Moment, now: Moment | None, source: Source) -> Edits:

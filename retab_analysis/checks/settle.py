@@ -26,7 +26,7 @@ from retab_analysis.comparison.detail import (
     say_word,
 )
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS, find_next_look, list_reruns
-from retab_analysis.comparison.sides import check_results
+from retab_analysis.comparison.sides import Sides, check_results
 from retab_analysis.errors import (
     ConfigError,
     NotFoundError,
@@ -37,7 +37,7 @@ from retab_analysis.errors import (
 from retab_analysis.evidence.comparable import CANDIDATE, put_on_side
 from retab_analysis.evidence.saved_evals import find_tested
 from retab_analysis.evidence.story import Story
-from retab_analysis.evidence.timeline import split_reruns
+from retab_analysis.evidence.timeline import CODE, mark_codes
 from retab_analysis.fetch import fetch_results, wait_for_runs
 from retab_analysis.fetch.params import client_or_default
 from retab_analysis.fetch.run_line import say_hour
@@ -47,6 +47,7 @@ from retab_analysis.markup import count_noun, one_line
 from retab_analysis.progress import Progress, announce, show_progress
 from retab_analysis.schema import PROBLEMS, RESULTS, RUNS
 from retab_analysis.transport import Client
+from retab_analysis.vocabulary import MOMENT, SAME_EVAL
 
 _WAIT = 24 * 3600.0
 
@@ -405,12 +406,31 @@ def _count_results(
     """The comparison with the reruns that repeat it, and what differs in the others."""
     sides = inside(comparison).sides
     new = check_results(results, "reruns").collect()
-    same, edited = split_reruns(sides.results, new, sides.candidate)
+    same, edited = _split(sides, new)
     if same.is_empty():
         return comparison, edited
     again = put_on_side(same, CANDIDATE).select(sides.results.columns)
     grown = replace(sides, results=pl.concat([sides.results, again]))
     return compare_sides(grown, comparison.alpha, comparison.margin), edited
+
+
+def _split(sides: Sides, reruns: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
+    """The reruns of the candidate's code and definitions, and what differs in the others.
+
+    That is the ``block`` or the ``eval``, by the ids of evals.
+    """
+    coded = mark_codes(pl.concat([sides.results.drop(CODE, strict=False), reruns], how="diagonal"))
+    told = {name: pl.col(name).drop_nulls().last() for name in (CODE, *SAME_EVAL)}
+    ran = coded.filter(pl.col("run_id").is_in(sides.candidate["run_id"].implode())).sort(MOMENT)
+    before = ran.group_by("eval_id").agg(**{f"{name}_known": it for name, it in told.items()})
+    names = [name for name in told if name != "threshold"]
+    differs = pl.any_horizontal(pl.col(name) != pl.col(f"{name}_known") for name in names)
+    new = coded.tail(reruns.height).join(before, on="eval_id", how="left", maintain_order="left")
+    is_edited = (pl.col(CODE) != pl.col(f"{CODE}_known")).fill_null(False)
+    what = pl.when(is_edited).then(pl.lit("block")).otherwise(pl.lit("eval"))
+    judged = new.with_columns(is_other=differs.fill_null(False), what=what)
+    same = judged.filter(~pl.col("is_other")).with_columns(is_own=True).select(coded.columns)
+    return same, dict(judged.filter("is_other").select("eval_id", "what").iter_rows())
 
 
 def _workflow_of(comparison: Comparison) -> str:

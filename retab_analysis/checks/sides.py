@@ -44,7 +44,6 @@ from retab_analysis.evidence.places import (
     is_in_scope,
     place_results,
     place_versions,
-    remember_passes,
 )
 from retab_analysis.evidence.presence import OPEN, Presence, Sameness
 from retab_analysis.evidence.saved_evals import (
@@ -90,11 +89,9 @@ def make_sides(plan: ReadingPlan, versions: Versions, client: Client) -> Sides:
     aside, named = [*going["run_id"], *against], [] if plan.follow else [*asked["run_id"]]
     placed = place_results(timeline, _describe_runs(plan.read), named, aside, codes)
     its, now = placed.filter(pl.col("side") >= EARLIER), placed.filter(side=CANDIDATE)
-    begun = now.select(MOMENT.min()).item() or asked.select(pl.min("created_at")).item()
     before = timeline.results.filter(pl.col("run_id").is_in(against.implode()))
-    parts = its, remember_passes(its, saved, begun), put_on_side(before, BASELINE)
     expected = find_expected(_list_due(plan, going), saved, placed)
-    unread = {*saved["eval_id"]}.difference(placed["eval_id"])
+    unread = {*saved["eval_id"]}.difference(placed.drop_nulls("run_id")["eval_id"])
     pending = _find_pending(asked, now, saved) & (expected | unread)
     told = SavedEvals(saved, expected, pending, saved_again=timeline.saved_again)
     if is_now:
@@ -105,7 +102,7 @@ def make_sides(plan: ReadingPlan, versions: Versions, client: Client) -> Sides:
     explained = len(_find_recent(plan, checked, timeline.results, deleted) - ran)
     is_error, ended = bool((asked["status"] == "error").all()), {*find_ended(now)["eval_id"]}
     sides = Sides(
-        pl.concat(parts, how="diagonal").select(SIDED),
+        pl.concat([its, put_on_side(before, BASELINE)], how="diagonal").select(SIDED),
         own_past=plan.before is None and plan.baseline is None,
         told=versions,
         saved=replace(told.stand(dict.fromkeys(deleted, "removed")), read_at=facts.read_at),

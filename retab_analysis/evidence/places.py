@@ -18,7 +18,6 @@ Of two versions each side has the results on its codes, whatever run they are of
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
 from typing import Literal
 
 import polars as pl
@@ -90,7 +89,9 @@ def place_results(
         is_kept = ~pl.col("is_missed") & (_at == pl.col("kept"))
         side = pl.when(is_kept).then(CANDIDATE).when(is_lost).then(EARLIER).otherwise("side")
     places = told.with_columns(side=side.fill_null(EARLIER).cast(pl.Int8))
-    return places.drop("block", "at", "kept", "is_missed", strict=False)
+    remembered = _remember_passes(places, saved, runs)
+    known = pl.concat([places, remembered], how="diagonal")
+    return known.drop("block", "at", "kept", "is_missed", strict=False)
 
 
 def is_in_scope(runs: pl.DataFrame, block: str = "block_id") -> pl.Expr:
@@ -161,17 +162,15 @@ def _find_kept(cells: pl.DataFrame, runs: pl.DataFrame, results: pl.DataFrame) -
     return missed.select("block", "eval_id", "kept", is_missed=is_missed)
 
 
-def remember_passes(
-    known: pl.DataFrame, saved: pl.DataFrame, begun: datetime | None
-) -> pl.DataFrame:
+def _remember_passes(placed: pl.DataFrame, saved: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
     """The last pass that each saved eval remembers, if its result was not read.
 
     Without it, a break would be older than all read runs one day, and turn from "broken" into
     "never passed". A pass on other inputs than the present ones says nothing. Whether the eval had
     the same assertion then is not known.
     """
-    if begun is None:
-        return known.clear()
+    known, now = placed.filter(pl.col("side") >= EARLIER), placed.filter(side=CANDIDATE)
+    begun = now.select(MOMENT.min()).item() or runs.select(pl.max("created_at")).item()
     passed = known.filter(state="passed").group_by("eval_id")
     seen = passed.agg(pl.coalesce("completed_at", "created_at", "run_created_at").max().alias("at"))
     inputs = pl.col("handle_inputs_fingerprint")
@@ -186,7 +185,7 @@ def remember_passes(
         saved.join(seen, on="eval_id", how="left")
         .join(present, on="eval_id", how="left")
         .filter(
-            at < begun,
+            at < pl.lit(begun, saved.schema["last_passed_at"]),
             (at > pl.col("at")).fill_null(True),
             (same == pl.col("inputs")).fill_null(True),
         )

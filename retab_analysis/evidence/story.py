@@ -6,6 +6,7 @@ Every sentence about it comes from its story, in :mod:`retab_analysis.comparison
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cached_property
@@ -434,35 +435,36 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         is_told = self.is_said_worse and self.reading.cause == "edit"
         return self.reading.since_version_id if is_told else None
 
+    @cached_property
+    def _place_since(self) -> int | None:
+        """The place of its first outcome since it is worse, or else on the candidate's side."""
+        row = self.reading.since_row if self.is_said_worse else None
+        first = sys.maxsize if row is None else row
+        its = self.outcomes
+        return next(
+            (e.at for e in its if e.is_now or (-1 if e.row is None else e.row) >= first), None
+        )
+
     @property
     def edit(self) -> tuple[datetime, datetime] | None:
         """The moments of its last pass on other code and of its first failure."""
-        dated = [(each.moment, each) for each in self.outcomes if each.moment is not None]
-        first = next((at for at, each in dated if each.is_now), None)
-        if (since := self.since_at or first) is None:
+        first = (each.moment for each in self.outcomes if each.is_now and each.moment is not None)
+        since, place = self.since_at or next(first, None), self._place_since
+        if since is None or place is None:
             return None
         runs = (each for each in self.outcomes if each.run_id == self.since_run_id is not None)
         code = first_known(each.code for each in runs)
-        passed = (
-            at
-            for at, each in dated
-            if each.state == "passed" and at < since
-            if None in (each.code, code) or each.code != code
-        )
-        before = max(passed, default=None)
-        return None if before is None else (before, since)
+        passed = (e for e in self.outcomes if e.at < place and e.state == "passed")
+        before = [e.moment for e in passed if None in (e.code, code) or e.code != code]
+        known = [at for at in before if at is not None]
+        return (known[-1], since) if known else None
 
     @property
     def was_seen(self) -> bool:
         """Whether an earlier run of the whole workflow showed that it is broken."""
-        since = self.since_at
-        return since is not None and any(
-            each.is_whole
-            and each.state in NOT_PASSING
-            and each.moment is not None
-            and each.moment >= since
-            for each in self.earlier
-        )
+        place = None if self.since_at is None else self._place_since
+        its = (each for each in self.earlier if each.is_whole and each.state in NOT_PASSING)
+        return place is not None and any(each.at >= place for each in its)
 
     @property
     def is_latest(self) -> bool:

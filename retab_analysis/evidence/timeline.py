@@ -29,7 +29,7 @@ from retab_analysis.evidence.presence import (
     read_word,
 )
 from retab_analysis.schema import BLOCKS
-from retab_analysis.vocabulary import BLOCK_CODE, ERA, MOMENT, SAME_EVAL
+from retab_analysis.vocabulary import BLOCK_CODE, ERA, MOMENT
 
 CODE = "code"
 """The column that :func:`mark_codes` adds to results."""
@@ -158,30 +158,6 @@ def lacks_codes(results: pl.DataFrame) -> bool:
 def may_be_same(code: str | None, other: str | None) -> bool:
     """Whether a block had one code in two runs; if that is not known, whether it may have."""
     return not (code and other) or code == other
-
-
-def split_reruns(
-    known: pl.DataFrame, reruns: pl.DataFrame, candidate: pl.DataFrame
-) -> tuple[pl.DataFrame, dict[str, str]]:
-    """The reruns of the candidate's code and definitions, and what differs in the others.
-
-    That is the ``block`` or the ``eval``, by the ids of evals.
-
-    ``known`` are all results of a comparison.
-    """
-    lacking = pl.concat([known.drop(CODE, strict=False), reruns], how="diagonal")
-    told = {name: pl.col(name).drop_nulls().last() for name in ("code", *SAME_EVAL)}
-    coded = mark_codes(lacking)
-    ran = coded.filter(pl.col("run_id").is_in(candidate["run_id"].implode())).sort(MOMENT)
-    before = ran.group_by("eval_id").agg(**{f"{name}_known": it for name, it in told.items()})
-    names = [name for name in told if name != "threshold"]
-    differs = pl.any_horizontal(pl.col(name) != pl.col(f"{name}_known") for name in names)
-    new = coded.tail(reruns.height).join(before, on="eval_id", how="left", maintain_order="left")
-    is_edited = (pl.col("code") != pl.col("code_known")).fill_null(False)
-    what = pl.when(is_edited).then(pl.lit("block")).otherwise(pl.lit("eval"))
-    judged = new.with_columns(is_other=differs.fill_null(False), what=what)
-    same = judged.filter(~pl.col("is_other")).with_columns(is_own=True).select(coded.columns)
-    return same, dict(judged.filter("is_other").select("eval_id", "what").iter_rows())
 
 
 class Timeline(Struct, frozen=True, eq=False, dict=True):

@@ -72,6 +72,21 @@ class Moment(Struct, frozen=True):
         return self.kind, self.at, self.version
 
 
+def find_era(
+    history: BlockHistory, block: str, moment: Moment, code: str | None = None
+) -> Era | None:
+    """The era of a block in a version; ``code`` ran at about that moment."""
+    if (mark := moment.marks.get(block)) is not None:
+        return next((each for each in history.eras if each.mark == mark), None)
+    if moment.kind == "previous":
+        now = history.draft
+        before = [each for each in history.eras if now is not None and each.first < now.first]
+        return max(before, key=lambda each: each.first, default=now)
+    if moment.number is not None and any(each.versions for each in history.eras):
+        return next((each for each in history.eras if moment.number in each.versions), None)
+    return None if moment.at is None else history.find(moment.at, code)
+
+
 class PublishedVersion(NamedTuple):
     """A published version. ``configs`` has the configuration of each block, if it is known."""
 
@@ -128,15 +143,13 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             return self._present(block)
         if moment.kind == "previous":
             return self._previous(block)
-        if (mark := moment.marks.get(block)) is not None:
-            return self._tell_era(block, mark)
         ran = self._ran.get(block, ())
         if moment.kind == "run id" and (own := [e for e in ran if e.version == moment.version]):
             codes = frozenset(each.code for each in own if each.run_id == own[-1].run_id)
             return Presence(codes=codes, config=self._find_era_of(block, own[-1].code))
         history = self.timeline.histories.get(block)
         if history is not None:
-            return self._read_era(history, ran, moment, code)
+            return self._read_era(block, history, moment, code)
         if code is not None:
             return Presence(codes=frozenset([code]))
         saved_at = self.timeline.facts.saved_at.get(block)
@@ -172,12 +185,6 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         config = self._find_era_of(block, others[-1])
         return Presence(codes=frozenset([others[-1]]), config=config)
 
-    def _tell_era(self, block: str, mark: str) -> Presence:
-        history = self.timeline.histories.get(block)
-        its = () if history is None else (each for each in history.eras if each.mark == mark)
-        codes = [code for era in its for code in history.codes_of(era)] if history else []
-        return Presence(codes=frozenset(codes), config=mark)
-
     def _find_era_of(self, block: str, code: str) -> str | None:
         """The mark of the era whose code this is."""
         history = self.timeline.histories.get(block)
@@ -187,18 +194,13 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         return next(its, None)
 
     def _read_era(
-        self, history: BlockHistory, ran: Sequence[BlockInRun], moment: Moment, code: str | None
+        self, block: str, history: BlockHistory, moment: Moment, code: str | None
     ) -> Presence:
-        # A block that ran before has lost the beginning of its history.
-        had_run = moment.at is not None and any(each.began <= moment.at for each in ran)
-        era: Era | None = None
-        if moment.number is not None and any(each.versions for each in history.eras):
-            era = next((each for each in history.eras if moment.number in each.versions), None)
-        elif (at := moment.at) is not None:
-            nearest = min(ran, key=lambda each: abs(each.began - at), default=None)
-            era = history.find(at, code or (None if nearest is None else nearest.code))
-        if era is None:
-            return Presence(is_there=had_run)
+        ran, at = self._ran.get(block, ()), moment.at
+        near = () if at is None else sorted(ran, key=lambda each: abs(each.began - at))
+        era = find_era(history, block, moment, code or next((each.code for each in near), None))
+        if era is None:  # a block that ran before has lost the beginning of its history
+            return Presence(is_there=at is not None and any(each.began <= at for each in ran))
         return Presence(codes=frozenset(history.codes_of(era)), config=era.mark)
 
     def _read_results(self, block: str, ran: Sequence[BlockInRun], moment: Moment) -> Presence:
