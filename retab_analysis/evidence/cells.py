@@ -7,6 +7,7 @@ eval remembers is a cell without a run.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
@@ -38,6 +39,24 @@ class BlockInRun(Struct, frozen=True, gc=False):
     created_at: datetime | None
     began: datetime
     version: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class CellOnSide:
+    """A block in a run, on a side: a row of the model, or a part of one."""
+
+    block: int
+    run: str
+    is_now: bool
+    side: int
+    moment: datetime | None
+    ended: datetime | None
+    code: str | None  # the one of its results
+    codes: list[str]
+    is_single: bool
+    is_remembered: bool  # whether only the saved eval remembers it
+    eval: int  # the first one, for results of single evals
+    has_outcome: bool
 
 
 def is_after(moment: datetime | None, other: datetime | None) -> bool:
@@ -102,3 +121,25 @@ def list_cells(cells: pl.DataFrame) -> dict[str, list[BlockInRun]]:
     for row in told.select(BlockInRun.__struct_fields__).iter_rows():
         found.setdefault(row[0], []).append(BlockInRun(*row))
     return found
+
+
+def list_sided(table: pl.DataFrame) -> list[CellOnSide]:
+    """The cells of each block in each run and on each side, in the order of time.
+
+    An eval's results from its time in another block do not tell the code of this one.
+    """
+    is_error = (pl.col("state") == "error") & ~pl.col("outage")
+    own = pl.col("block_id").eq_missing(pl.col("last_block_id"))
+    cells = table.group_by("block", "run", "is_now").agg(
+        pl.col("side").max(),
+        pl.col("order", "moment").min(),
+        pl.coalesce(pl.col("run_completed_at").max(), pl.col("completed_at").max()).alias("ended"),
+        common(pl.col("code").filter(own)),
+        pl.col("code").filter(own).drop_nulls().unique().alias("codes"),
+        pl.col("is_single").first(),
+        pl.col("run_id").is_null().first().alias("is_remembered"),
+        pl.col("eval").first(),
+        (is_error | pl.col("state").is_in(DECIDED)).any().alias("has_outcome"),
+    )
+    ordered = cells.sort("block", "is_now", "order", "moment", "side", "run", nulls_last=False)
+    return [CellOnSide(**cell) for cell in ordered.drop("order").iter_rows(named=True)]

@@ -31,7 +31,7 @@ from operator import attrgetter
 import numpy as np
 import polars as pl
 
-from retab_analysis.evidence.cells import common
+from retab_analysis.evidence.cells import CellOnSide, list_sided
 from retab_analysis.evidence.inference import Histories
 from retab_analysis.evidence.rates import EDITED, SAME, UNKNOWN, Bools, Ints
 from retab_analysis.evidence.timeline import OF_CODES, may_be_same
@@ -69,24 +69,6 @@ _ROWS = pl.Schema(
     {"block": pl.Int64(), "row": pl.Int64(), "began": pl.String(), "moment": MOMENT_TYPE}
     | {"until": MOMENT_TYPE, "is_now": pl.Boolean()}
 )
-
-
-@dataclass(slots=True, eq=False)
-class _Cell:
-    """The results of a block in a run: a row of the model, or a part of one."""
-
-    block: int
-    run: str
-    is_now: bool
-    side: int
-    moment: datetime | None
-    ended: datetime | None
-    code: str | None  # the one of its results
-    codes: list[str]
-    is_single: bool
-    is_remembered: bool  # whether only the saved eval remembers it
-    eval: int  # the first one, for results of single evals
-    has_outcome: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +126,7 @@ def collect(results: pl.DataFrame, horizon: datetime | None = None) -> Ledger:
     known = _put_in_order(results.drop_nulls("eval_id"))
     table, evals = _arrange(known)
     table = _describe_runs(_mark_comparable(table))
-    rows, candidate = _make_rows(_list_cells(table))
+    rows, candidate = _make_rows(list_sided(table))
     placed = [(row.block, cell.run, row.is_now, row.number) for row in rows for cell in row.cells]
     table = table.join(
         pl.DataFrame(placed, _PLACED, orient="row"),
@@ -292,40 +274,18 @@ def _describe_runs(table: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _list_cells(table: pl.DataFrame) -> list[_Cell]:
-    """The cells of each block in each run, in the order of time.
-
-    An eval's results from its time in another block do not tell the code of this one.
-    """
-    is_error = (pl.col("state") == "error") & ~pl.col("outage")
-    own = pl.col("block_id").eq_missing(pl.col("last_block_id"))
-    cells = table.group_by("block", "run", "is_now").agg(
-        pl.col("side").max(),
-        pl.col("order", "moment").min(),
-        pl.coalesce(pl.col("run_completed_at").max(), pl.col("completed_at").max()).alias("ended"),
-        common(pl.col("code").filter(own)),
-        pl.col("code").filter(own).drop_nulls().unique().alias("codes"),
-        pl.col("is_single").first(),
-        pl.col("run_id").is_null().first().alias("is_remembered"),
-        pl.col("eval").first(),
-        (is_error | pl.col("state").is_in(DECIDED)).any().alias("has_outcome"),
-    )
-    ordered = cells.sort("block", "is_now", "order", "moment", "side", "run", nulls_last=False)
-    return [_Cell(**cell) for cell in ordered.drop("order").iter_rows(named=True)]
-
-
 @dataclass(slots=True, eq=False)
 class _Row:
     """A row of a block: the block's cells in its runs."""
 
-    cells: list[_Cell]
+    cells: list[CellOnSide]
     number: int  # among the rows of its block and side; in the end its place in the arrays
     until: datetime | None  # when it takes runs of single evals
     is_rerun: bool = False  # whether it repeats the row before: then no rate can have jumped
     is_again: bool = False  # whether it has reruns of single evals, on the candidate's code
 
     @property
-    def first(self) -> _Cell:
+    def first(self) -> CellOnSide:
         return self.cells[0]
 
     @property
@@ -342,7 +302,7 @@ class _Row:
         first = self.first
         return self.block, self.number, first.run, first.moment, self.until, self.is_now
 
-    def takes(self, cell: _Cell) -> bool:
+    def takes(self, cell: CellOnSide) -> bool:
         """Whether a block's cell in a run belongs to this row."""
         if cell.is_remembered or self.first.is_remembered:
             is_new = all(cell.eval != each.eval for each in self.cells)
@@ -356,7 +316,7 @@ class _Row:
             self.until = min(self.until, moment)
 
 
-def _make_rows(cells: list[_Cell]) -> tuple[list[_Row], int]:
+def _make_rows(cells: list[CellOnSide]) -> tuple[list[_Row], int]:
     """The rows of all blocks, and the place where the candidate's begin.
 
     A row is a rerun if it repeats the block's run before it, on the same code within a day.
@@ -393,7 +353,7 @@ def _make_rows(cells: list[_Cell]) -> tuple[list[_Row], int]:
     return rows, candidate
 
 
-def _is_same_day(first: _Cell, cell: _Cell) -> bool:
+def _is_same_day(first: CellOnSide, cell: CellOnSide) -> bool:
     """Whether a block was run again on the same code within a day, as far as is known."""
     is_known = first.moment is not None and cell.moment is not None
     is_later = is_known and cell.moment - first.moment >= SAME_DAY  # type: ignore[operator]

@@ -429,3 +429,20 @@ def test_an_eval_is_tested_by_one_result_of_its_code_and_its_definition() -> Non
     api.resave(X, api.runs[-1].at + HOUR, assertion__target__path="total.net")
     api.run("P" * 8, codes={"extract": "A"}, after=2 * HOUR)
     assert api.check().gate().undecided == (X,)
+
+
+def test_a_later_run_of_an_older_version_keeps_its_date() -> None:
+    """It is earlier evidence in the order of codes; its day is said as it is."""
+    with older_version() as api:
+        api.remove(EXTRACT[1])
+        [note] = api.check().gate().notes
+        assert f"last run {api.runs[-1].at:%-d %b}" in note
+
+
+def test_a_baseline_that_ran_later_takes_no_row_away() -> None:
+    """An eval keeps its older row: the whole run after it has the eval, and is the baseline."""
+    rows = {**dict.fromkeys(BLOCKS, "PPPP"), X: "PCPP"}
+    codes = {"classify": "A", "extract": "AABBB"}
+    with made(rows, codes=codes, published=["AA"]) as api:
+        told = api.check(candidate="v1", baseline="run_2").evals
+        assert told.filter(eval_id=X)["transition"].to_list() == ["still_passing"]
