@@ -60,7 +60,7 @@ ALSO_IN = {"msgspec": {"decode", "schema", "transport", "evidence", "comparison"
 OF_FINGERPRINTS = ("BLOCK_CODE", "block_execution_fingerprint", "_block_fingerprint")
 NAME_FINGERPRINTS = {
     *("analysis/history.py", "cli/assumptions.py", "cli/facts.toml", "evidence/cells.py"),
-    *("evidence/presence.py", "evidence/saved_evals.py", "evidence/timeline.py"),
+    *("evidence/presence.py", "evidence/places.py", "evidence/timeline.py"),
     *("schema/tables.py", "vocabulary.py"),
     "wire.py",
 }

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
-from msgspec.structs import replace
 
 from retab_analysis.checks.moments import find_moment, say_unknown
 from retab_analysis.checks.plan import ReadingPlan
@@ -117,25 +116,16 @@ def add_config_changes(comparison: Comparison, source: Source, plan: ReadingPlan
     if plan.before is None and spans.is_empty():
         edits = Edits(CONFIG_CHANGES.empty(), labels=source.labels)
         return Comparison(inside(comparison).with_edits(edits))
+    told = inside(comparison).sides.told
     try:
         if plan.before is None:
             edits = _search(source, comparison, spans)
         else:
-            edits = _compare(_mark(plan.before, comparison), plan.now, source)
+            edits = _compare(told.mark(plan.before) if told else plan.before, plan.now, source)
     except RetabAnalysisError as error:
         why = f"asking failed ({one_line(str(error), 200)})"
         edits = Edits(CONFIG_CHANGES.empty(), labels=source.labels, why=why, has_failed=True)
     return Comparison(inside(comparison).with_edits(edits))
-
-
-def _mark(before: Moment, comparison: Comparison) -> Moment:
-    """The version with the eras that the comparison found of it."""
-    told = inside(comparison).sides.told
-    if told is None or before.kind != "previous":
-        return before
-    its, known = told.code_of(before), told.timeline.histories
-    marks = {block: mark for block in known if block in its and (mark := its[block].config)}
-    return replace(before, marks=marks)
 
 
 def _compare(before: Moment, now: Moment | None, source: Source) -> Edits:

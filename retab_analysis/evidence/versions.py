@@ -173,6 +173,14 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         codes = frozenset([_UNRUN]) if is_unrun else presence.codes
         return replace(presence, codes=codes, config=config)
 
+    def mark(self, moment: Moment) -> Moment:
+        """A version with the eras of its blocks, where it is the code before."""
+        if moment.kind != "previous":
+            return moment
+        its, known = self.code_of(moment), self.timeline.histories
+        marks = {block: mark for block in known if block in its and (mark := its[block].config)}
+        return replace(moment, marks=marks)
+
     def _previous(self, block: str) -> Presence:
         """The newest code that ran, besides the present one."""
         now, ran = self._present(block), self._ran.get(block, ())
