@@ -1,4 +1,4 @@
-"""The sides of a verdict: the places of results, what is known of the saved evals, and notes.
+"""The sides of a verdict: the places of results, the facts about the saved evals, and notes.
 
 The present definitions of evals say nothing about an earlier version. Evals of a block with one
 code in two versions are ``same_code``; those without a result on one of the codes are
@@ -137,7 +137,7 @@ def make_sides(plan: ReadingPlan, versions: Versions, client: Client) -> Sides:
 def _keep_to_version(
     sides: Sides, past: Moment, codes: Mapping[str, Presence], versions: Versions
 ) -> Sides:
-    """The candidate's side of an earlier version: its own results, and what is not known of it."""
+    """The candidate's side of an earlier version: its own results, and all that stays unknown."""
     named, draft = versions.name(past), versions.code_of(DRAFT_NOW)
     others = [block for block, its in codes.items() if its.compare(draft[block]) != "same"]
     candidate, is_other = choose_coded(sides.candidate, codes), pl.col("side") != CANDIDATE

@@ -4,9 +4,9 @@ A block's candidate side are its rows on the present code. They begin with the n
 whole workflow that stands and ran the block on it. From these on, the side begins with the newest
 run that decided at least half of the block and was not cut short, else with the first. An eval
 keeps its older row on the present code, unless a whole run that completed after it ought to have
-had it. If nothing ran on the present code, the newest code that ran takes its place. If a version
-is asked for, its codes are the present ones; if runs are, the side are these, with the runs of
-single evals that their rows take.
+had it. If nothing ran on the present code, the newest code that ran takes its place. If you ask
+for a version, its codes are the present ones. If you ask for runs, they are the side, with the runs
+of single evals that their rows take.
 
 Later runs on other code are only tried. But one on a code that was seen before the present code's
 first row is of an older version: earlier evidence, in the ``order`` of codes just before that row,

@@ -1,4 +1,4 @@
-"""What the saved evals tell besides results: a last pass, and what did not run as it is now."""
+"""The facts about saved evals: which ought to have a result, and which did not run as they are."""
 
 from __future__ import annotations
 
