@@ -14,7 +14,7 @@ from retab_analysis.arguments import find_nearest, read_moment
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.since import CURRENT, Known, Since, find_since, list_moments
 from retab_analysis.errors import ConfigError, RetabAnalysisError, list_some
-from retab_analysis.evidence.names import Edit, find_edits, list_edits, make_name
+from retab_analysis.evidence.names import Edit, find_edits, list_edits, make_name, split_state
 from retab_analysis.evidence.timeline import Timeline, list_histories
 from retab_analysis.evidence.versions import (
     BEFORE,
@@ -79,7 +79,13 @@ def _find_named(name: str, asked: str, source: Source, runs: pl.DataFrame) -> Mo
     for began, ended in runs.sort("created_at").select("created_at", "completed_at").iter_rows():
         if began is not None and word == make_name(None, year=year, first=began).text.casefold():
             return Moment(asked, "time", ended or began)
-    fitting = find_edits(asked, list_known_edits(source))
+    edits = list_known_edits(source)
+    main, beside = split_state(asked, edits)
+    if beside and (base := find_moment(name, main, source, runs)) is not None:
+        at = max(each for each in (base.at, *(e.era.first for e in beside)) if each is not None)
+        marks = {**base.marks, **{each.block: each.era.mark for each in beside}}
+        return Moment(asked, "edit", at, base.version, base.number, marks)
+    fitting = find_edits(asked, edits)
     moments = {each.edit.text: each for each in fitting}
     if len(moments) > 1:
         listed = list_some((each.within for each in moments.values()), 10)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -24,7 +25,7 @@ from retab_analysis.comparison.shown import Shown
 from retab_analysis.comparison.sides import find_year
 from retab_analysis.comparison.tries_table import TriesInWords, name_column, say_number
 from retab_analysis.errors import ConfigError
-from retab_analysis.evidence.names import Edit, find_edits
+from retab_analysis.evidence.names import Edit, find_edits, split_state
 from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.tries import Try, list_tries, say_on
 from retab_analysis.fetch.lists import resolve_workflow
@@ -90,7 +91,7 @@ class _Page(TriesInWords):
     evals: Sequence[tuple[str, str | None]]
     stories: Mapping[str, Story]  # of the block's evals that ran
     newest_day: date | None
-    edits: Sequence[Edit] = ()  # of the block
+    edits: Sequence[Edit] = ()  # of the workflow
     unread: int = 0  # runs of the block since the first try that is shown
 
     def find(self, which: str | int) -> Try:
@@ -99,7 +100,10 @@ class _Page(TriesInWords):
             found = [each for each in self.known if each.number == which]
         else:
             asked = check_text("which", which)
-            marks = {each.era.mark for each in find_edits(asked, self.edits)}
+            main, beside = split_state(asked, self.edits)
+            named = [each for each in beside if each.block == self.block]
+            own = [each for each in self.edits if each.block == self.block]
+            marks = {each.era.mark for each in named or find_edits(main, own)}
             word = asked.casefold()
             found = (
                 [each for each in self.known if asked in (each.name.text, say_number(each))]
@@ -128,18 +132,14 @@ class _Page(TriesInWords):
             said = f"{say_number(now)} passes {mine} of {of}"
             better = f": {say_number(best)} passes {its} of the same {of}"
             return Heading("✗", "bad", said[0].upper() + said[1:], better)
-        mended = f"mended {len(now.mended)} of {len(now.of)}" * bool(now.of)
-        broke = f"{BROKE} {len(now.broke)}" * bool(now.broke)
-        if now.broke and not now.of:
-            broke += f" of {n}"
-        if not mended and not broke:
-            is_only = not any(each.has_run for each in self.known if each is not now)
-            broke = "is the only code that ran" if is_only else f"{BROKE} nothing"
-        said = f"{named} {' and '.join(filter(None, (mended, broke)))}"
-        tail = f"; {say_unclear(now)}" if now.unclear else f": {passing}" * (not now.broke)
+        is_only = [each for each in self.known if each.has_run] == [now]
+        done = self.say_done(now) or (
+            "is the only code that ran" if is_only else f"{BROKE} nothing"
+        )
+        tail = f"; {say_unclear(now)}" if now.unclear else f": {passing}"
         if now.broke or now.mended != now.of:
-            return Heading("✗", "bad", said, tail)
-        return Heading(*(("✓", "good") if now.is_good else ("○", "other")), said, tail)
+            return Heading("✗", "bad", f"{named} {done}", tail)
+        return Heading(*(("✓", "good") if now.is_good else ("○", "other")), f"{named} {done}", tail)
 
     def explain(self, its: Try) -> str:
         """What a try changed, and which evals it mended and broke."""
@@ -169,6 +169,7 @@ class _Page(TriesInWords):
         shown = [s for s in known if s not in steady]
         aside = write_line("a value is shown where it changes") if door.values else ()
         tables = [self._table(its, door) for its in (shown, steady)]
+        kinds = [row.kind for table in tables for row in table.rows]
         title = self.say_title(self.label)
         parts: list[Part] = [Card(self.head().tone, title, aside, (tables[0],))]
         if steady:
@@ -184,11 +185,11 @@ class _Page(TriesInWords):
                 f"{self.label} · {evals}",
                 judged=self._say_best(),
             ),
-            tuple(self._list_notes(door)),
-            tuple(_count([row.kind for table in tables for row in table.rows])),
+            tuple(filter(None, (self._note_unread(), door.hint()))),
+            tuple(Count(k, n, *its) for k, its in _KINDS.items() if (n := kinds.count(k))),
             tuple(parts),
             name=self.label,
-            copies=self.copies() if door.passing else (),
+            copies=tuple(self.copies()) if door.passing else (),
         )
 
     def _table(self, evals: Sequence[Story], door: Door) -> DocumentTable:
@@ -231,13 +232,10 @@ class _Page(TriesInWords):
             title=title, differences=tuple(e for e in changes if e.label), runs=tuple(runs)
         )
 
-    def _list_notes(self, door: Door) -> list[Line]:
-        notes = []
-        if self.unread:
-            runs = f"{count_noun(self.unread, 'run')} of the block"
-            said = f"Not read since the last good code: {runs}. Tries may be missing."
-            notes.append(write_line(said))
-        return [*notes, *filter(None, [door.hint()])]
+    def _note_unread(self) -> Line:
+        runs = f"{count_noun(self.unread, 'run')} of the block"
+        said = f"Not read since the last good code: {runs}. Tries may be missing."
+        return write_line(said * bool(self.unread))
 
     def is_steady(self, eval_id: str) -> bool:
         return {each.states.get(eval_id, "passed") for each in self.tries} == {"passed"}
@@ -311,21 +309,18 @@ def list_tried(found: Tries, *, values: bool) -> dict[str, Any]:
     """The tries as plain values that JSON can hold; of evals their states, the newest last."""
     page = found._page
     best, hidden = page.best, () if values else ("words", "config")
-    evals: dict[str, dict[str, Any]] = {
-        eval_id: {
-            "eval_id": eval_id,
-            "eval_name": name,
-            "states": [each.states.get(eval_id) for each in page.tries],
-            **({"values": [each.values.get(eval_id) for each in page.tries]} if values else {}),
-        }
-        for eval_id, name in page.evals
-        if not page.is_steady(eval_id)
-    }
+    evals = []
+    for eval_id, name in page.evals:
+        told: dict[str, Any] = {"eval_id": eval_id, "eval_name": name}
+        told["states"] = [each.states.get(eval_id) for each in page.tries]
+        if values:
+            told["values"] = [each.values.get(eval_id) for each in page.tries]
+        evals += [] if page.is_steady(eval_id) else [told]
     return {
         "headline": found.headline,
         "best": None if best is None else best.name.text,
         "tries": list_rows(found.frame.drop(hidden)),
-        "evals": [*evals.values()],
+        "evals": evals,
     }
 
 
@@ -394,15 +389,15 @@ def _make(compared: Compared, block: str, last: int, source: Source, memory: Mem
     graph = source.read_blocks([DRAFT]).get(DRAFT)
     draft = () if graph is None else graph.filter(block_id=block).to_dicts()
     stories = [each for each in compared.counting if each.block_id == block]
-    asked = {"stories": stories, "since": since, "draft": next(iter(draft), None)}
-    known = list_tries(told, block, **asked)
+    now = next(iter(draft), None)
+    known = list_tries(told, block, stories=stories, since=since, draft=now)
     if not known:
         start = f"ra.start_runs({source.workflow_id!r}, blocks={block!r})"
         raise ConfigError(f"no eval of block {block} has run yet: {start}")
     page = _Page(
         known,
         last,
-        [e for e in compared.counting if e.block_id == block and e.transition in BROKEN],
+        [each for each in stories if each.transition in BROKEN],
         year,
         True,
         block=block,
@@ -411,7 +406,7 @@ def _make(compared: Compared, block: str, last: int, source: Source, memory: Mem
         evals=source.saved.filter(block_id=block).select(_ROW).rows(),
         stories={each.id: each for each in compared.stories if each.block_id == block},
         newest_day=compared.facts().newest_day,
-        edits=[each for each in told.edits if each.block == block],
+        edits=told.edits,
     )
     oldest = page.good if page.good in page.tries else page.tries[0]
     first = oldest.last_run_at or oldest.began_at
@@ -427,15 +422,9 @@ def _write(its: Try) -> str | None:
     return None if its.config is None else its.config["config"]
 
 
-def _count(kinds: Sequence[str]) -> Iterator[Count]:
-    for key, (word, tone) in _KINDS.items():
-        if number := kinds.count(key):
-            yield Count(key, number, word, tone)
-
-
 def _tell(page: _Page, its: Try, changes: Sequence[Change]) -> dict[str, Any]:
     words = "; ".join(f"{each.label}: {mark_line(each.line)}" for each in changes)
-    counts = {name: its.count(name) for name in ("passed", "failed", "mixed", "error")}
+    counts = {name: len(its.list(name)) for name in ("passed", "failed", "mixed", "error")}
     counts |= {"n_runs": len(its.runs), "n_evals": len(its.states), "mended": len(its.mended)}
     counts |= {"mended_of": len(its.of), "broke": len(its.broke)}
     return {
@@ -456,9 +445,8 @@ def _tell(page: _Page, its: Try, changes: Sequence[Change]) -> dict[str, Any]:
 
 def _list_evals(page: _Page) -> pl.DataFrame:
     rows = []
-    for its in reversed(page.tries):
-        for eval_id, name in page.evals:
-            state, value = its.states.get(eval_id), its.values.get(eval_id)
-            told = (eval_id in its.mended, eval_id in its.broke) if state else (None, None)
-            rows.append((name, its.name.text, state, value, *told, eval_id))
+    for its, (key, name) in itertools.product(reversed(page.tries), page.evals):
+        told = (key in its.mended, key in its.broke) if key in its.states else (None, None)
+        states = its.states.get(key), its.values.get(key)
+        rows.append((name, its.name.text, *states, *told, key))
     return pl.DataFrame(rows, schema=EVALS_OF_TRIES, orient="row")

@@ -37,11 +37,11 @@ from retab_analysis.comparison.next_step import Steps
 from retab_analysis.comparison.suite_test import SuiteTest
 from retab_analysis.comparison.verdict_facts import VerdictFacts
 from retab_analysis.evidence.story import Story
-from retab_analysis.evidence.tries import LastTry, Try, find_again
+from retab_analysis.evidence.tries import LastTry, Try
 from retab_analysis.markup import count_noun, one_line, say_p_value, say_points, say_rates
 from retab_analysis.render.document import Tone
 from retab_analysis.render.door import NextStep
-from retab_analysis.vocabulary import BROKEN, DECIDED, LIKELY, NOT_COMPARED, say_day
+from retab_analysis.vocabulary import BROKEN, DECIDED, NOT_COMPARED, say_day
 
 LABEL, SHORT_LABEL = 40, 30
 """How long a label in a headline may be, and where room lacks."""
@@ -175,8 +175,7 @@ class Broken(Finding, frozen=True, kw_only=True, tag="broken"):
     @classmethod
     def make(cls, facts: VerdictFacts) -> Broken:
         broken = tuple(facts.of(*BROKEN))
-        blocks = {each.block_id or "" for each in broken}
-        found = (find_again(facts.tries.get(each, ())) for each in blocks)
+        found = map(facts.find_again, {each.block_id for each in broken})
         backs = [each for each in found if each is not None and each.is_waiting]
         unrun = Unrun.make(facts) if facts.unrun and not facts.broke_between else None
         last = next(iter(facts.last_tries), None)
@@ -475,8 +474,8 @@ class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
             going = tuple(each for each in its if facts.find_run(each))
             return Waiting(its, going, tuple(each for each in its if each not in going))
 
-        stale, names = facts.stale, {each.block_id or "" for each in facts.unrun}
-        again = find_again(facts.tries.get(min(names), ())) if len(names) == 1 else None
+        stale, names = facts.stale, {each.block_id for each in facts.unrun}
+        again = facts.find_again(names.pop()) if len(names) == 1 else None
         return cls(
             facts=facts,
             evals=tuple(stale),
@@ -660,17 +659,13 @@ class NothingBroke(Finding, frozen=True, kw_only=True, tag="nothing_broke"):
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
         nothing, between = self.facts.nothing, self.facts.between
         if self.evals:
-            return Said(f"{self.n} {self._say_fixed()}", f"{between}, {nothing} {BROKE}")
+            return Said(f"{self.n} {self.agree('are')} {FIXED}", f"{between}, {nothing} {BROKE}")
         passing = f"{self.passed:,} of {self.of:,} pass{self._say_failing()}"
         return Said(f"{nothing.capitalize()} {BROKE}", f"{between}: {passing}")
 
     def say_beside(self, mark: Mark) -> str:
         is_said = self.evals and mark != OPEN
-        return f"{len(self.evals)} {self._say_fixed()}" if is_said else ""
-
-    def _say_fixed(self) -> str:
-        is_sure = all((each.reading.p_improved or 0) >= LIKELY for each in self.evals)
-        return f"{self.agree('are')} {FIXED}" if is_sure else f"{self.agree('pass')} again"
+        return f"{len(self.evals)} {self.agree('are')} {FIXED}" if is_said else ""
 
     def _say_failing(self) -> str:
         """The evals that do not pass, beside those that broke."""

@@ -13,7 +13,7 @@ from retab_analysis.arguments import When, find_named, naming, read_moment, sugg
 from retab_analysis.comparison.detail import BROKE
 from retab_analysis.comparison.sides import Sides
 from retab_analysis.errors import ConfigError
-from retab_analysis.evidence.names import Edit, find_edits
+from retab_analysis.evidence.names import Edit, find_edits, split_state
 from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.vocabulary import BROKEN, MOMENT, say_day
@@ -68,8 +68,12 @@ def find_since(asked: object, list_known: Callable[[], Known], now: date) -> Sin
             (known, edits), number = list_known(), _NUMBER.fullmatch(text)
             word = f"v{int(number[1])}" if number else text
             is_whole = number is not None or word in known
-            fitting = () if is_whole else {each.edit.text for each in find_edits(text, edits)}
-            asked_for = next(iter(fitting)) if len(fitting) == 1 else word
+            main, beside = split_state(text, edits)
+            fitting = () if is_whole else (*find_edits(main, edits), *beside)
+            texts = {each.edit.text for each in fitting}
+            # A state is as old as its newest edit.
+            is_one = bool(beside) or len(texts) == 1
+            asked_for = max(texts, key=known.__getitem__) if is_one else word
             found = find_named("moment", asked_for, dict.fromkeys(known), parts=True)
             if found is None:
                 named = dict.fromkeys(filter(_NAME.match, known))

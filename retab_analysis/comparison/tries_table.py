@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -58,20 +58,20 @@ class TriesInWords:
     def tries(self) -> list[Try]:
         """The tries that are shown: the last ones that ran, the last good, later saves."""
         ran = [each for each in self.known if each.has_run]
-        earlier, shown = ran[: -self.last], ran[-self.last :]
         # Without a good one, the earlier one at which most evals passed stands for it.
-        head = [self.good] if self.good in earlier else []
-        head = head or sorted(earlier, key=lambda each: len(each.passed))[-1:] * (not self.good)
-        shown = [*head, *shown, *([] if self.now in shown else [self.now])]
-        first = min(shown, key=lambda each: each.began_at).began_at
+        most = sorted(ran[: -self.last], key=lambda each: len(each.passed))[-1:]
+        shown = [*([self.good] if self.good else most), *ran[-self.last :], self.now]
+        first = min(each.began_at for each in shown)
         return [e for e in self.known if e in shown or (not e.has_run and e.began_at >= first)]
 
     @cached_property
-    def columns(self) -> list[list[Try]]:
-        """The tries that ran, each alone, and those that have not run together."""
-        saves = [each for each in self.tries if not each.has_run]
-        alone = [[each] for each in self.tries if each.has_run or each is saves[-1]]
-        return [saves if each[0] in saves[-1:] else each for each in alone]
+    def saves(self) -> list[Try]:
+        """The tries that have not run; the last of them has the column of all."""
+        return [each for each in self.tries if not each.has_run]
+
+    @cached_property
+    def columns(self) -> list[Try]:
+        return [each for each in self.tries if each not in self.saves[:-1]]
 
     @cached_property
     def good(self) -> Try | None:
@@ -88,8 +88,7 @@ class TriesInWords:
 
     @cached_property
     def best(self) -> Try | None:
-        its, is_best = self.choice
-        return its if is_best else None
+        return self.choice[0] if self.choice[1] else None
 
     @cached_property
     def changes(self) -> list[tuple[Change, ...]]:
@@ -101,13 +100,11 @@ class TriesInWords:
     def find_changes(self, its: Try) -> tuple[Change, ...]:
         return self.changes[next(at for at, each in enumerate(self.tries) if each is its)]
 
-    def copies(self) -> tuple[tuple[str, str], ...]:
+    def copies(self) -> Iterator[tuple[str, str]]:
         """The prompt that :func:`choose` gives, by what the button says; not that of the draft."""
         its = self.choice[0] if self.values else None
-        prompt = its.read("prompt") if its is not None else ""
-        if its is None or not prompt or prompt == self.now.read("prompt"):
-            return ()
-        return ((f"Copy the prompt of {say_number(its)}", prompt),)
+        if its is not None and its.read("prompt") not in ("", self.now.read("prompt")):
+            yield f"Copy the prompt of {say_number(its)}", its.read("prompt")
 
     def say_title(self, label: str) -> Line:
         n = sum(each.has_run for each in self.tries)
@@ -127,19 +124,18 @@ class TriesInWords:
         told = tuple(map(self._make_row, evals, rows or bare))
         return DocumentTable((TableColumn("eval", "name"), *map(self._tell, self.columns)), told)
 
-    def _tell(self, column: Sequence[Try]) -> TableColumn:
-        its, n = column[-1], len(column[-1].states)
+    def _tell(self, its: Try) -> TableColumn:
+        n, named = len(its.states), name_column(its)
         marks = {"edit": its is self._edit, "last": its is self.now, "saves": not its.has_run}
         marked = frozenset(mark for mark, is_so in marks.items() if is_so)
         if not its.has_run:
-            title = f"{count_noun(len(column), 'save')}, not run"
-            about = "\n".join(filter(None, (name_column(its), self._say_config(its))))
-            key = "·"
-            return TableColumn(title, key, told=(name_column(its), ""), about=about, marks=marked)
-        errors, passed = its.count("error"), len(its.passed)
+            title = f"{count_noun(len(self.saves), 'save')}, not run"
+            about = "\n".join(filter(None, (named, self._say_config(its))))
+            return TableColumn(title, "·", told=(named, ""), about=about, marks=marked)
+        errors, passed = len(its.list("error")), len(its.passed)
         best = ", best" * (its is self.best)
         return TableColumn(
-            f"{name_column(its)}{', the last good' * (its is self.good)}",
+            f"{named}{', the last good' * (its is self.good)}",
             key="" if its.number is None else str(its.number),
             lines=tuple(self._list_words(its)),
             shares=(passed / n, (n - passed - errors) / n),
@@ -162,28 +158,29 @@ class TriesInWords:
         return "\n".join(lines)
 
     def _list_words(self, its: Try) -> list[Line]:
-        known, is_first = self.find_changes(its), its is self.tries[0]
-        if is_first and self.values:
-            start = one_line(its.read("prompt"), 120)
+        known = self.find_changes(its)
+        if its is self.tries[0]:
+            start = one_line(its.read("prompt"), 120) if self.values else ""
             return [write_line(Span(start, "quiet"))] if start else []
-        if is_first or not known:
-            return []
         if not self.values:
             return [write_line(Span(each.label, "code")) for each in known[:_CHANGES]]
-        lines = [_cut(each.line) for each in known[:_CHANGES]]
-        more = len(known) - len(lines)
-        places = f"and {more} more place{'s' * (more > 1)}"
-        return [*lines, write_line(Span(places, "quiet"))] if more else lines
+        more = len(known[_CHANGES:])
+        places = Span(f"and {more} more place{'s' * (more > 1)}", "quiet")
+        return [_cut(each.line) for each in known[:_CHANGES]] + [write_line(places)] * (more > 0)
 
-    def say_outcome(self, its: Try) -> str:
-        """``mended 5 of 9 and broke 2 again; 1 more fails now, unclear``."""
+    def say_done(self, its: Try) -> str:
+        """``mended 5 of 9 and broke 2 again``."""
         before = [each.broke for each in self.known[: self.known.index(its)]]
         again = its.broke <= frozenset().union(*before)
         broke = f"{BROKE} {len(its.broke)}{' again' * again}" if its.broke else ""
         is_told = its.of and (its.mended or not broke)
         mended = f"mended {len(its.mended)} of {len(its.of)}" if is_told else ""
-        said = " and ".join(filter(None, (mended, broke)))
-        if not said and its.has_run and len(its.passed) == len(its.states):
+        return " and ".join(filter(None, (mended, broke)))
+
+    def say_outcome(self, its: Try) -> str:
+        """What a try did, and what else fails now: ``; 1 more fails now, unclear``."""
+        said = self.say_done(its)
+        if not said and len(its.passed) == len(its.states):
             return "all passed"
         return "; ".join(filter(None, (said, say_unclear(its))))
 
@@ -192,8 +189,8 @@ class TriesInWords:
         lines = name, say_asserts(story, values=self.values)
         cells = [Cell("name", tuple(filter(None, lines)))]
         before: Try | None = None
-        for column in self.columns:
-            its, is_end = column[-1], column in (self.columns[0], self.columns[-1])
+        for its in self.columns:
+            is_end = its in (self.columns[0], self.columns[-1])
             cells.append(self._make_cell(its, story.id, before, is_end=is_end))
             before = its if story.id in its.states else before
         now = self.now if story.id in self.now.states else before

@@ -39,7 +39,7 @@ from retab_analysis.comparison.head import make_head
 from retab_analysis.comparison.tries_table import TriesInWords
 from retab_analysis.comparison.verdict_facts import VerdictFacts
 from retab_analysis.evidence.story import Share, Story
-from retab_analysis.evidence.tries import Try, find_again
+from retab_analysis.evidence.tries import Try
 from retab_analysis.markup import count_noun, one_line, say_rates
 from retab_analysis.render.document import (
     Card,
@@ -467,7 +467,7 @@ class _Writer:
 
     def _put_back(self, fixed: Sequence[Story]) -> Iterator[Note]:
         for block, name in {each.block_id: name_block(each) for each in fixed}.items():
-            if again := find_again(self.facts.tries.get(block or "", ())):
+            if again := self.facts.find_again(block):
                 yield Note(write_line(Span(name, "strong"), f": {say_again(again)}."))
 
     def _rates(self) -> str:

@@ -119,6 +119,11 @@ class VerdictFacts:
         ]
         return sorted(known, key=lambda each: each.its.began_at, reverse=True)
 
+    def find_again(self, block: str | None) -> Try | None:
+        """The present code of a block, if it was put in again and is what was checked."""
+        tries = () if self.sides.read.named else self.tries.get(block or "", ())
+        return next((each for each in tries if each.again is not None), None)
+
     @cached_property
     def outdated(self) -> list[Outdated]:
         """The entries of accepted failures that are over."""

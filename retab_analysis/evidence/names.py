@@ -35,7 +35,8 @@ class Name(NamedTuple):
     @property
     def said(self) -> str:
         """The name in a sentence: ``v5``, ``the edit of 29 Nov``."""
-        return f"the {EDIT}{self.when}" if self.when else self.full
+        is_edit = self.when and "," not in self.text  # and not a state of several blocks
+        return f"the {EDIT}{self.when}" if is_edit else self.full
 
     @property
     def full(self) -> str:
@@ -98,8 +99,8 @@ class Edit(NamedTuple):
             (say_day(at, at.year), f"{say_day(at)}"),
             (self.edit.time, f"{at:%H:%M:%S}"),
         )
-        found = {f"v{each}" for each in self.era.versions}
-        for moment in {*times, *(f"{day} {time}" for day in days for time in times)}:
+        dated, found = (f"{day} {time}" for day in days for time in times), set[str]()
+        for moment in {*times, *dated, *(f"v{each}" for each in self.era.versions)}:
             named = (moment, *(f"{each} of {moment}" for each in ("edit", self.label, self.block)))
             found.update(named)
         if number is not None:
@@ -126,20 +127,24 @@ def list_edits(
 
 
 def find_edits(asked: str, edits: Sequence[Edit]) -> list[Edit]:
-    """The edits with a name: the whole name comes before other forms, and these before a part.
-
-    Of a name that says several moments, ``edit of 1 Dec 14:10, extract_lines of 2 Dec 08:58``, it
-    is the last, which is the newest.
-    """
+    """The edits with a name: the whole name comes before other forms, and these before a part."""
     word = asked.strip().casefold().removeprefix("the ")
     part = re.compile(rf"(?<!\w){re.escape(word)}")
-    _, comma, rest = word.partition(", ")
     return (
         [e for e in edits if word in (e.name.text, e.edit.text.casefold())]
         or [e for e in edits if word in e.keys]
         or [e for e in edits if word and any(map(part.search, e.keys))]
-        or (find_edits(rest, edits) if comma else [])
     )
+
+
+def split_state(asked: str, edits: Sequence[Edit]) -> tuple[str, list[Edit]]:
+    """The parts of a state's name: ``edit of 1 Dec 14:10``, and edits: ``extract_lines of v3``."""
+    word, beside = asked.strip().casefold(), list[Edit]()
+    keys = [(f", {key}", each) for each in edits for key in each.keys]
+    while its := [pair for pair in keys if word.endswith(pair[0])]:
+        end, edit = max(its, key=lambda pair: len(pair[0]))
+        word, beside = word.removesuffix(end), [edit, *beside]
+    return word, beside
 
 
 def name_edits(edits: pl.DataFrame) -> pl.DataFrame:

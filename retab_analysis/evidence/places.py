@@ -10,7 +10,8 @@ of single evals that their rows take.
 
 Later runs on other code are only tried. But one on a code that was seen before the present code's
 first row is of an older version: earlier evidence, in the ``order`` of codes just before that row,
-and never a mend.
+and never a mend. A later whole or block run on newer code shows that the present code was put back:
+it is evidence just before the side.
 
 Of two versions each side has the results on its codes, whatever run they are of.
 """
@@ -71,7 +72,8 @@ def place_results(
     )
     its = its.join(runs, on="run_id").sort("block", "created_at", "run_id", nulls_last=False)
     numbered = its.with_row_index("at")
-    placed = _place_named(numbered, named) if named else _place_present(numbered, saved)
+    is_now = version is None
+    placed = _place_named(numbered, named) if named else _place_present(numbered, saved, is_now)
     results = timeline.results.with_columns(own_block(saved))
     told = results.filter(~is_aside).join(
         placed.select(*keys, "at", "side", "order", "is_judged"),
@@ -118,7 +120,7 @@ def _place_named(cells: pl.DataFrame, named: Collection[str]) -> pl.DataFrame:
     return told.with_columns(side=side, order=pl.lit(None, cells.schema["created_at"]))
 
 
-def _place_present(cells: pl.DataFrame, saved: pl.DataFrame) -> pl.DataFrame:
+def _place_present(cells: pl.DataFrame, saved: pl.DataFrame, is_now: bool) -> pl.DataFrame:
     """Add the side of each cell, its order, and whether it ``is_on_code``: that of the side."""
     present = pl.col("is_present")
     may_be = (_code == _code.last().over("block")).fill_null(True)
@@ -132,15 +134,19 @@ def _place_present(cells: pl.DataFrame, saved: pl.DataFrame) -> pl.DataFrame:
     for begins in ((pl.col("scope") == "workflow") & pl.col("stands"), is_most):
         first = _at.filter(_is_side & begins).max().over("block").fill_null(0)
         told = told.with_columns(is_side=_is_side & (_at >= first))
-    is_later = _created > _created.filter(_is_side).first().over("block")
-    is_now = (_is_side & present).any().over("block", "code")
-    told = told.with_columns(is_later=is_later.fill_null(False), is_now=is_now)
+    start = _created.filter(_is_side).first().over("block")
+    is_own = (_is_side & present).any().over("block", "code")
+    told = told.with_columns(is_later=(_created > start).fill_null(False), is_now=is_own)
     began = pl.col("seen").filter("is_now", _code.is_not_null()).min().over("block")
     is_other = _code.is_not_null() & ~pl.col("is_now")
     is_older = pl.col("is_later") & is_other & (pl.col("seen") < began)
-    is_tried = pl.col("is_later") & ~is_older.fill_null(False)
+    is_back = (
+        pl.col("is_later") & is_other & (pl.col("scope") != "eval") & (began <= pl.col("seen"))
+    )
+    is_tried = pl.col("is_later") & ~(is_older | (is_back & is_now)).fill_null(False)
     side = pl.when(_is_side).then(CANDIDATE).when(is_tried).then(TRIED).otherwise(EARLIER)
-    return told.with_columns(side=side, order=pl.when(is_older).then(began - _TICK))
+    order = pl.when(is_older).then(began - _TICK).when(is_back & is_now).then(start - _TICK)
+    return told.with_columns(side=side, order=order)
 
 
 def _find_kept(cells: pl.DataFrame, runs: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:

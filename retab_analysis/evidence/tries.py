@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from retab_analysis.evidence.since import weigh
 from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.timeline import Era
 from retab_analysis.evidence.versions import Versions
-from retab_analysis.vocabulary import BROKEN, DECIDED, NOT_PASSING
+from retab_analysis.vocabulary import BROKEN, DECIDED
 
 _CLEAR = 2  # so many evals more pass at the best try than at each other one
 
@@ -46,9 +45,11 @@ class Try(Struct, frozen=True):
 
     ``states`` has the state of each eval that ended: ``passed``, ``failed``, ``mixed`` or
     ``error``. ``values`` has the newest actual value of each, as JSON. ``of`` are the evals that
-    the verdict of the try before calls broken and that ran at this one, ``mended`` those of them
-    that pass. ``broke`` are those that its own verdict calls broken since it, ``unclear`` others
-    that passed at the try before and fail here.
+    the verdict of the try before calls broken and that ran at this one. ``mended`` are those of
+    them that pass, and that its own verdict does not call broken. ``broke`` are those that it calls
+    broken since this try, ``unclear`` others that passed at the try before and fail here.
+
+    ``config`` is its block as it was, a row of BLOCKS, as far as that is known.
     """
 
     code: str | None
@@ -65,17 +66,12 @@ class Try(Struct, frozen=True):
     again: Name | None = None  # the save that put it in again, after later codes
     is_waiting: bool = False  # whether it has not run since
     era: Era | None = None  # if the history of its block is known
-    draft: Mapping[str, Any] | None = None  # the block of the draft, of the present code
+    config: Mapping[str, Any] | None = None
     verdict: TryVerdict = TryVerdict()
     of: frozenset[str] = frozenset()
     mended: frozenset[str] = frozenset()
     broke: frozenset[str] = frozenset()
     unclear: frozenset[str] = frozenset()
-
-    @property
-    def config(self) -> Mapping[str, Any] | None:
-        """Its block as it was, a row of BLOCKS, as far as that is known."""
-        return self.draft if self.era is None else self.era.config
 
     def read(self, name: str) -> str:
         """A text of its configuration, its prompt for example; empty if it is not known."""
@@ -89,9 +85,6 @@ class Try(Struct, frozen=True):
     def list(self, *states: str) -> frozenset[str]:
         """The evals with some states."""
         return frozenset(each for each, state in self.states.items() if state in states)
-
-    def count(self, state: str) -> int:
-        return [*self.states.values()].count(state)
 
     @property
     def passed(self) -> frozenset[str]:
@@ -145,13 +138,11 @@ def list_tries(
             name, at = versions.names[block, era.mark], era.first
             found.append(Try(None, name, at, at, is_present=era.is_draft, era=era))
     found = _mark_present(found, versions, block)
-    found.sort(key=lambda each: each.began_at)
-    places = count(1) if history is None else None
-    numbers = [next(places) if places else each.era and each.era.number for each in found]
-    told = [
-        replace(each, number=number, draft=draft if each.is_present else None)
-        for each, number in zip(found, numbers, strict=True)
-    ]
+    told = []
+    for place, each in enumerate(sorted(found, key=lambda each: each.began_at), start=1):
+        number = place if history is None else each.era and each.era.number
+        config = each.era.config if each.era else draft if each.is_present else None
+        told.append(replace(each, number=number, config=config))
     return [*_compare(told, ended, stories)]
 
 
@@ -161,17 +152,11 @@ def _read_code(rows: pl.DataFrame, block: str, versions: Versions) -> Try:
     history = versions.timeline.histories.get(block)
     era = None if history is None else history.find(first, code)
     edited_at = None if era is None else era.first
-    passed, failed = (
-        {*rows.filter(pl.col("state").is_in(states))["eval_id"]}
-        for states in (("passed",), NOT_PASSING)
-    )
-    states = {
-        each: "mixed" if each in passed & failed else "passed" if each in passed else "failed"
-        for each in sorted(passed | failed)
-    }
     newest = rows.unique("eval_id", keep="last", maintain_order=True)
-    for eval_id in newest["eval_id"]:
-        states.setdefault(eval_id, "error")
+    states = dict.fromkeys(newest["eval_id"].sort(), "error")
+    for eval_id, state in rows.filter(pl.col("state") != "error")["eval_id", "state"].iter_rows():
+        now = "passed" if state == "passed" else "failed"
+        states[eval_id] = now if states[eval_id] in ("error", now) else "mixed"
     return Try(
         code,
         versions.name_code(block, code, era),
@@ -242,7 +227,7 @@ def _compare(
             its = replace(
                 its,
                 of=of,
-                mended=of & its.passed,
+                mended=of & its.passed - told.broken,
                 broke=broke,
                 unclear=fail & before.passed - broke - told.flaky,
             )
@@ -331,11 +316,6 @@ def find_last_try(tries: Sequence[Try], block: str, runs: Collection[str]) -> La
         return None
     later = tries[tries.index(its) + 1 :]
     return LastTry(block, its, not later or later[0].has_run)
-
-
-def find_again(tries: Sequence[Try]) -> Try | None:
-    """The present code, if it was put in again."""
-    return next((each for each in tries if each.again is not None), None)
 
 
 def find_edit(tries: Sequence[Try], story: Story) -> Try | None:

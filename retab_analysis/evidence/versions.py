@@ -69,7 +69,7 @@ class Moment(Struct, frozen=True):
     @property
     def place(self) -> tuple[object, ...]:
         """What is equal for two names of one version."""
-        return self.kind, self.at, self.version
+        return self.kind, self.at, self.version, self.marks
 
 
 def find_era(
@@ -358,6 +358,13 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
                 other[block] = each._replace(label=label)
             elif block in its and self._find_era_of(block, its[block]) != each.era.mark:
                 other[block] = each._replace(label=label, edit=each.name)
+        state = {
+            block: Presence(codes=frozenset([code]), config=self._find_era_of(block, code))
+            for block, code in cells.iter_rows()
+        }
+        is_whole = len(state) == cells.height == len(self.blocks)
+        if other and is_whole and (published := self._find_publication(None, state)):
+            return self._name(state, published)
         at = max([main.edited_at, *(each.era.first for each in other.values())])
         beside = (each.within for each in other.values())
         return main._replace(text=", ".join((main.text, *beside)), edited_at=at)

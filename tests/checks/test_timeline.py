@@ -117,7 +117,7 @@ TABLE = {
         "○ extract was edited: 3 of its 4 evals have not run since; nothing broke",
         2,
     ),
-    "the validity is that of the pass on A": (put_back, PASSED, 0),
+    "the validity is that of the pass on A": (put_back, "✓ 4 evals are fixed, nothing broke", 0),
     "stale on A, saved before B": (lambda: stale_on_older(1), "✗", 1),
     "stale on A, saved last": (lambda: stale_on_older(3), "○", 2),
     "silent, saved last": (lambda: silent("AAA", "B", after=3), NOT_RUN, 2),
