@@ -30,9 +30,6 @@ NAMED = {
     "half benign by eval: called at the second look that broke | N": (
         "missed with this seed, .80 (.64 to .90) of 167 calls; in the file .85 (.77 to .91) of 300"
     ),
-    "ten edits a day: evals that a try mended, and that it did | L": (
-        "missed, .82 (.81 to .84) of 120 suites: evals that come and go were called broken before"
-    ),
 }
 """What is known to be missed, with its interval."""
 
