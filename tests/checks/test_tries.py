@@ -201,9 +201,8 @@ def test_edits_of_one_minute_are_told_apart() -> None:
             loop.store.edit(LINES, {"prompt": f"{loop.prompt} {seconds}", "model": "retab-small"})
         loop.edit("Read on.")
         its = loop.tries()
-    names = its.frame["name"]
-    assert names.n_unique() == len(names) == 6
-    assert [each for each in names if re.search(r"\d\d:\d\d:20$", each)]
+    assert its.frame["name"].n_unique() == len(its.frame) == 6
+    assert its.frame["name"].str.contains(r"\d\d:\d\d:20$").any()
     assert "model: retab-small" in its._repr_html_()
 
 
@@ -273,8 +272,7 @@ def test_the_last_tries_and_their_prompts(monkeypatch: pytest.MonkeyPatch) -> No
     times = [f"try {n} · {day} Apr 09:00" for n, day in ((1, 1), (4, 13), (5, 14), (6, 15))]
     assert [named for _, named in heads[:4]] == [f"{times[0]}, the last good", *times[1:]]
     assert ["rv-last" in looks for looks, _ in heads[:4]] == [False] * 3 + [True]
-    assert "9 of 18 pass" in page
-    assert "total.amount" in page
+    assert re.search(r"9 of 18 pass.*total\.amount", page, re.DOTALL)
     monkeypatch.setenv("RETAB_ANALYSIS_VALUES", "0")
     hidden = its._repr_html_().partition("</style>")[2].partition("<script>")[0]
     assert not re.search("red|Prompt", hidden)
@@ -372,9 +370,8 @@ def test_a_sequence_is_told_alike_at_every_door(
     assert its.frame["number"].to_list() == [each["number"] for each in told["tries"]] == numbers
     assert its.prompt() == prompt
     (chosen,) = [n for n in numbers if its.prompt(n) == prompt]
-    best = its.frame.filter("is_best")["number"].to_list()
-    assert best in ([], [chosen])
-    assert told["best"] == (its.frame.filter("is_best")["name"].to_list() or [None])[0]
+    best, named = its.frame.filter("is_best")["number", "name"].to_dict(as_series=False).values()
+    assert (best, named) in (([], []), ([chosen], [told["best"]]))
     page = its._repr_html_()
     assert (f"best: try {chosen}" in page) == bool(best)
     is_present = its.frame.filter("is_present")["number"].to_list() == [chosen]
@@ -422,8 +419,7 @@ def test_133_saves_that_never_ran_stand_beside_what_ran() -> None:
         assert again.frame.filter("is_present")["number"].item() == number[5]
         assert again.prompt() == its.prompt()
         assert loop.check().headline.startswith("✗ 4 evals are broken again since")
-        started = ra.start_runs(INVOICES, only="edited", client=loop.client)
-        assert started.is_empty(), "its validity is that of its run"
+        assert ra.start_runs(INVOICES, only="edited", client=loop.client).is_empty()
         before = loop.check(baseline=f"try {number[6]} of {LINES}")
         assert before.headline.startswith("✓ 5 evals")
 
