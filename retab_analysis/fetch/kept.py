@@ -42,7 +42,7 @@ class _RunResults:
     """The results of a run, and what the run and its workflow said of them then."""
 
     results: pl.DataFrame
-    counts: tuple[Any, ...]
+    counts: Sequence[Any]
     created_at: datetime
     size: int
 
@@ -83,14 +83,12 @@ def read_results(
 
     Results stay when their eval is deleted, under the name that it had among the saved ``evals``.
     """
-    shelf, counts = shelves.setdefault(client, _Shelf()), _list_counts(runs)
+    shelf = shelves.setdefault(client, _Shelf())
+    counts = {run_id: its for run_id, *its in runs.select("run_id", *_COUNTS).iter_rows()}
     if evals is not None:
         shelf.names |= dict(evals["eval_id", "eval_name"].iter_rows())
-    found = dict[str, pl.DataFrame]()
-    for run_id in counts:
-        kept = shelf.runs.get(run_id)
-        if kept is not None and kept.counts == counts[run_id]:
-            found[run_id] = kept.results
+    kept = ((each, shelf.runs.get(each)) for each in counts)
+    found = {k: its.results for k, its in kept if its and its.counts == counts[k]}
     asked, problems = runs.filter(~pl.col("run_id").is_in([*found])), Problems()
     if not asked.is_empty():
         fetched = list_results(client, RunList.make(asked), strict=strict, progress=progress)
@@ -138,11 +136,6 @@ def read_history(
         for each in missing:
             kept[workflow_id, each] = marks[each], found.filter(block_id=each)
     return pl.concat([ERAS.empty(), *(kept[workflow_id, each][1] for each in blocks)])
-
-
-def _list_counts(runs: pl.DataFrame) -> dict[str, tuple[Any, ...]]:
-    rows = runs.select("run_id", *_COUNTS).iter_rows()
-    return {run_id: tuple(counts) for run_id, *counts in rows}
 
 
 def _is_whole(run: dict[str, Any], results: pl.DataFrame) -> bool:

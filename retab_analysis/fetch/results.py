@@ -31,7 +31,7 @@ from retab_analysis.fetch.paging import (
     refuse_other,
 )
 from retab_analysis.fetch.params import RunList, Runs, client_or_default, quote_id
-from retab_analysis.fetch.runs import read_run
+from retab_analysis.fetch.runs import RUNS_PATH, read_run
 from retab_analysis.fetch.threads import TaskOutcomes, apart, run_all
 from retab_analysis.progress import Progress, show_progress
 from retab_analysis.schema import (
@@ -107,7 +107,8 @@ def fetch_results(
 
     Args:
         runs: An id, several, a RUNS frame or its ``run_id`` column. With the frame, the runs
-            themselves need no request.
+            themselves need no request. Runs of several ids come from the newest pages of the list
+            of runs, while a page has several of them.
         evals: The source of ``eval_name`` and ``path``, which no result has. It also completes
             ``condition``: the operator of a number or a length, the rubric of a judgement, if the
             saved eval still has the result's expected value. True reads the saved evals of each
@@ -208,6 +209,8 @@ class _Reading:
             done = len(outcomes.results) + len(outcomes.errors)
             progress.update(done, len(self._lists), f"{self._gathering.count} results")
 
+        if self._known is None and len(self._lists) > 3:  # for fewer a page saves no request
+            run_all([self._find_runs], 1, TaskOutcomes[None]())
         tasks = [partial(self._read_list, run_id, strict) for run_id in self._lists]
         run_all(tasks, self._client.max_concurrency, outcomes, tell)
         error = outcomes.error()
@@ -224,10 +227,10 @@ class _Reading:
             raise error
 
     def _read_list(self, run_id: str, strict: bool) -> None:
-        workflow_id = self._workflows.get(run_id)
-        if self._known is None:
+        if self._known is None and run_id not in self._runs:
             self._read_run(run_id, strict)
-            workflow_id = self._runs[run_id].workflow_id if run_id in self._runs else None
+        run = self._runs.get(run_id)
+        workflow_id = self._workflows.get(run_id) if run is None else run.workflow_id
 
         def accept(results: Sequence[Any]) -> None:
             refuse_other("run", "workflow_eval_run_id", run_id, results)
@@ -241,6 +244,18 @@ class _Reading:
         # The pages are in ``into``, where other threads see them before the end.
         for _ in read_pages(self._client, RESULTS_PATH, params, into, strict=strict, accept=accept):
             pass
+
+    def _find_runs(self) -> None:
+        """Take runs from the newest pages of the list of runs, while a page has several of them.
+
+        A run that is missing, or that could not be read here, is asked for by its id.
+        """
+        params, into = [("order", "desc")], Collected(Gathering(RUNS))
+        for page in read_pages(self._client, RUNS_PATH, params, into, strict=False, tries=1):
+            its = {e.id: e for e in page.structs if e.id in self._lists and e.id not in self._runs}
+            self._runs |= its
+            if len(its) < 2 or len(self._runs) == len(self._lists):
+                return
 
     def _read_run(self, run_id: str, strict: bool) -> None:
         try:

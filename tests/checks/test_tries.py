@@ -303,50 +303,44 @@ def half() -> LetteredApi:
 
 
 @pytest.mark.parametrize(
-    ("api", "verdict", "headline", "numbers", "prompt"),
+    ("api", "verdict", "headline", "expected"),
     [
         (
             world(f"{OLD}FFPP", "A" * 10 + "BBAAB"),
             "○ extract was edited and has not run yet; when it had this code, 9 of its evals were "
             "broken",
             "○ The edit of 11 Apr was put back at 10:30 and has not run since",
-            [2, 1],
-            "Prompt B",
+            (2, "Prompt B"),
         ),
         (
             rerun(),
             "✗ 9 evals are still broken since the edit of 11 Apr; the edit of 14 Apr broke 5 again",
             "✗ Try 5 passes 0 of 9: try 4 passes 5 of the same 9",
-            [5, 4, 3, 2, 1],
-            "Prompt D",
+            (5, "Prompt D"),
         ),
         (
             unchanged(),
             "✓ Nothing broke",
             "○ The edit of 11 Apr broke nothing: 12 of 14 pass",
-            [2, 1],
-            "Prompt B",
+            (2, "Prompt B"),
         ),
         (
             world(f"{OLD}FFP", "A" * 10 + "BCA"),
             "✓ 9 evals are fixed, nothing broke",
             "○ The edit of 1 Apr was put back",
-            [3, 2, 1],
-            "Prompt A",
+            (3, "Prompt A"),
         ),
         (
             world(f"{OLD}FF", "A" * 10 + "BBA", validity=True),
             "✓ 9 evals are fixed, nothing broke",
             "○ The edit of 1 Apr was put back at 10:30 and has not run since: 18 of 18 pass",
-            [2, 1],
-            "Prompt A",
+            (2, "Prompt A"),
         ),
         (
             half(),
             "✓ 5 evals are fixed, nothing broke",
             "○ The edit of 1 Apr was put back at 10:30 and has not run since: 8 of 8 pass",
-            [2, 1],
-            "Prompt A",
+            (2, "Prompt A"),
         ),
     ],
     ids=["131", "132", "ran least", "put back", "put back by its validity", "half put back"],
@@ -355,11 +349,10 @@ def test_a_sequence_is_told_alike_at_every_door(
     api: LetteredApi,
     verdict: str,
     headline: str,
-    numbers: list[int],
-    prompt: str,
+    expected: tuple[int, str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    made = api.check()
+    made, numbers, prompt = api.check(), [*range(expected[0], 0, -1)], expected[1]
     with api:
         its = ra.tries(FLOW, "extract", client=api.client, progress=False)
         assert main(["tries", FLOW, "extract", "--json"], Session(api.client)) == 0

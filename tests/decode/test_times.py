@@ -120,8 +120,7 @@ def test_every_moment_is_read_to_the_microsecond(
 
 @pytest.mark.parametrize("value", [1_790_000_000, 1.5, True, ["2026-05-18T10:00:00Z"], {}])
 def test_what_is_not_a_text_is_not_a_time(value: object) -> None:
-    found = read_page(
-        RUNS.record, json.dumps(page([run_document(timing__created_at=value)])).encode()
-    )
+    body = json.dumps(page([run_document(timing__created_at=value)])).encode()
+    found = read_page(RUNS.record, body)
     assert found.structs == []
     assert "Expected `str | null`" in found.problems[0].reason
