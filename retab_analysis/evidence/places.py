@@ -72,8 +72,8 @@ def place_results(
     )
     its = its.join(runs, on="run_id").sort("block", "created_at", "run_id", nulls_last=False)
     numbered = its.with_row_index("at")
-    is_now = version is None
-    placed = _place_named(numbered, named) if named else _place_present(numbered, saved, is_now)
+    is_draft = version is None
+    placed = _place_named(numbered, named) if named else _place_present(numbered, saved, is_draft)
     results = timeline.results.with_columns(own_block(saved))
     told = results.filter(~is_aside).join(
         placed.select(*keys, "at", "side", "order", "is_judged"),
@@ -120,7 +120,7 @@ def _place_named(cells: pl.DataFrame, named: Collection[str]) -> pl.DataFrame:
     return told.with_columns(side=side, order=pl.lit(None, cells.schema["created_at"]))
 
 
-def _place_present(cells: pl.DataFrame, saved: pl.DataFrame, is_now: bool) -> pl.DataFrame:
+def _place_present(cells: pl.DataFrame, saved: pl.DataFrame, is_draft: bool) -> pl.DataFrame:
     """Add the side of each cell, its order, and whether it ``is_on_code``: that of the side."""
     present = pl.col("is_present")
     may_be = (_code == _code.last().over("block")).fill_null(True)
@@ -135,17 +135,15 @@ def _place_present(cells: pl.DataFrame, saved: pl.DataFrame, is_now: bool) -> pl
         first = _at.filter(_is_side & begins).max().over("block").fill_null(0)
         told = told.with_columns(is_side=_is_side & (_at >= first))
     start = _created.filter(_is_side).first().over("block")
-    is_own = (_is_side & present).any().over("block", "code")
-    told = told.with_columns(is_later=(_created > start).fill_null(False), is_now=is_own)
+    is_now = (_is_side & present).any().over("block", "code")
+    told = told.with_columns(is_later=(_created > start).fill_null(False), is_now=is_now)
     began = pl.col("seen").filter("is_now", _code.is_not_null()).min().over("block")
-    is_other = _code.is_not_null() & ~pl.col("is_now")
-    is_older = pl.col("is_later") & is_other & (pl.col("seen") < began)
-    is_back = (
-        pl.col("is_later") & is_other & (pl.col("scope") != "eval") & (began <= pl.col("seen"))
-    )
-    is_tried = pl.col("is_later") & ~(is_older | (is_back & is_now)).fill_null(False)
+    is_other = pl.col("is_later") & _code.is_not_null() & ~pl.col("is_now")
+    is_older, is_run = is_other & (pl.col("seen") < began), pl.col("scope") != "eval"
+    is_back = pl.lit(is_draft) & is_other & is_run & (pl.col("seen") >= began)
+    is_tried = pl.col("is_later") & ~(is_older | is_back).fill_null(False)
     side = pl.when(_is_side).then(CANDIDATE).when(is_tried).then(TRIED).otherwise(EARLIER)
-    order = pl.when(is_older).then(began - _TICK).when(is_back & is_now).then(start - _TICK)
+    order = pl.when(is_older).then(began - _TICK).when(is_back).then(start - _TICK)
     return told.with_columns(side=side, order=order)
 
 
