@@ -360,8 +360,9 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         now = ((e.row, value) for e, value in reversed(known) if e.is_now and value is not None)
         row, text = next(now)
         earlier, got = [pair for pair in known if pair[0].row != row], write_by_value(text)
-        same = [e for e, value in earlier if value is not None and write_by_value(value) == got]
-        return [value for _, value in earlier], same
+        values = dict.fromkeys(value for _, value in earlier if value is not None)
+        equal = {each for each in values if each == text or write_by_value(each) == got}
+        return [value for _, value in earlier], [e for e, value in earlier if value in equal]
 
     @property
     def seen_at(self) -> tuple[datetime, ...]:
