@@ -13,7 +13,7 @@ TO_MODELS = "the SDK to its models only"
 TO_IDEAL = "time / ideal"
 PROCESSOR = "processor time / the SDK's"
 CALLS = "calls of Python functions"
-PROMISES = {TO_MODELS: 6.5, TO_IDEAL: AtMost(1.3), PROCESSOR: AtMost(1.1), CALLS: AtMost(22.0)}
+PROMISES = {TO_MODELS: 6.5, TO_IDEAL: AtMost(1.3), PROCESSOR: AtMost(0.7), CALLS: AtMost(22.0)}
 EVALS = 40
 LATENCY = 0.05
 
