@@ -186,8 +186,8 @@ def test_tries_say_the_same_at_every_door(capsys: pytest.CaptureFixture[str]) ->
         assert "there is no block 'nope'; known are for example " in capsys.readouterr().err
         ((is_error, text),) = ask(sandbox, ("tries", asked | {"block": "nope"}))
     # Only what is shown at once may say the time of an edit of today instead of its day.
-    assert told["headline"].endswith(" broke 9 of 18")
-    assert re.match("✗ The edit of .+ broke 9 of 18 ", shown)
+    assert told["headline"].endswith(" broke 9: 9 of 18 pass")
+    assert re.match("✗ The edit of .+ broke 9: 9 of 18 pass ", shown)
     assert re.search(r"QuickParts: six lines, three .* ✓ ✓ ✗ +6 items \| 4 items", shown)
     # An assistant gets the same, shortened.
     given = json.loads(full[1])
