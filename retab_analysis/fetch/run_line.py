@@ -25,8 +25,8 @@ _OWN = 5  # from so many results on, a run's own pace counts as much as so many 
 class RunStatus(NamedTuple):
     """A line about runs: its main part and the rest; ``title`` has what is too long for it.
 
-    ``seconds`` that a run has been running; a live page counts on from there. ``left`` is the time
-    that is left, in words.
+    ``seconds`` since the first run began or was created; a live page counts on from there. ``left``
+    is the time that is left, in words.
     """
 
     strong: str = ""
@@ -93,25 +93,26 @@ def say_going(
     """
     left = _add(_find_left(each, past, now) for each in runs.iter_slices(1))
     ended, total = count_ended(runs)
+    began = runs.select(pl.coalesce("started_at", "created_at").min()).item() or now
+    seconds = max((now - began).total_seconds(), 0)
     if runs.height > 1:
         waiting = runs.filter(pl.col("status").is_in(WAITING))["total_evals"].sum()
         told = f": {ended} of {total} evals done{f', {waiting} queued' * bool(waiting)}"
         rest = f"{told}{f' · about {left} left' * bool(left)}"
-        return RunStatus(f"{runs.height} runs go on", rest, left=str(left or ""))
+        return RunStatus(f"{runs.height} runs go on", rest, "", seconds, str(left or ""))
     run = runs.row(0, named=True)
     if run["status"] == "running":
-        since = run["started_at"] or run["created_at"] or now
         about = "no estimate yet" if left is None else f"about {left} left"
-        seconds = max((now - since).total_seconds(), 0)
         # In steps of five, so that it does not always change.
         so_far = say_duration(max(5 * (seconds // 5), 1) if seconds < SECONDS else seconds)
         rest = f", {about}" * (past is not None)
         return RunStatus(f"running for {so_far}", rest, "", seconds, str(left or ""))
     since = f" since {say_hour(run['created_at'], now)}" if run["created_at"] else ""
     if run["status"] == "pending":
-        return RunStatus(f"being prepared{since}")
+        return RunStatus(f"being prepared{since}", "", "", seconds)
     before = None if queue is None else _list_before(queue, run)
-    return _say_queued(since, before, left, past, now)._replace(left=str(left or ""))
+    queued = _say_queued(since, before, left, past, now)
+    return queued._replace(seconds=seconds, left=str(left or ""))
 
 
 def _list_before(queue: pl.DataFrame, run: dict[str, Any]) -> pl.DataFrame:

@@ -76,6 +76,13 @@ class WorkflowLook:
         return bool(self.going["status"].is_in(WAITING).all())
 
     @property
+    def status(self) -> Literal["", "waiting", "running", "away"]:
+        """What the watched runs do that go on."""
+        if not self.is_going:
+            return ""
+        return "away" if self.is_away else "waiting" if self.is_waiting else "running"
+
+    @property
     def year(self) -> int | None:
         runs = self.watched if self.checked.is_empty() else self.checked
         newest: datetime | None = runs["created_at"].max()  # type: ignore[assignment]

@@ -241,8 +241,8 @@ class StateInWords:
         if is_open is not None and self.judged is not None and self.is_going and not self.is_first:
             if not self.look.is_away:
                 left = self.look.line.left
-                going = write_line(f"{ended} of {total}", f" · {left} left" if left else "")
-                head = replace(head, going=going, judged=(), seconds=None)
+                done = Span(f"{ended} of {total}", "strong")
+                head = replace(head, going=write_line(done, left and f" · {left} left"), judged=())
             head = replace(head, heading=write_beside(known, self.marks) if ended else known)
         return replace(self.document, head=head)
 
@@ -258,15 +258,14 @@ class StateInWords:
     @property
     def head(self) -> Head:
         """What the comparison says, with how far the runs are."""
-        ended, total = self.far
-        is_waiting = self.look.is_waiting
+        look, (ended, total) = self.look, self.far
         return replace(
             self._known,
             heading=self.heading,
-            going=say_status(self.look.line),
+            going=say_status(look.line),
             seen=self.seen,
-            seconds=self.look.line.seconds,
-            status="" if not self.look.is_going else "waiting" if is_waiting else "running",
+            seconds=look.line.seconds,
+            status=look.status,
             far=ended / total if total else 0.0,
         )
 

@@ -184,7 +184,10 @@ class Stream:
             return RunStatus()
         known = pl.concat([each.look.runs for each in self.followed.values()])
         past = None if look.comparison is None else known
-        line = say_going(runs.filter(~pl.col("is_terminal")), now, past, self._queue)
+        return self._say_going(runs.filter(~pl.col("is_terminal")), past)
+
+    def _say_going(self, runs: pl.DataFrame, past: pl.DataFrame | None) -> RunStatus:
+        line = say_going(runs, self._client.api_time, past, self._queue)
         # Rarer looks are no silence.
         is_rare = self._interval * _SLOWEST >= _SILENCE
         return line._replace(seconds=None) if is_rare else line
@@ -317,7 +320,7 @@ class Stream:
         )
         if away is not None or going.is_empty():
             return away or RunStatus()
-        return say_going(going, self._client.api_time, past, self._queue)
+        return self._say_going(going, past)
 
     def read_again(self, asked: ViewState) -> None:
         """Read what is new, and compare again."""
