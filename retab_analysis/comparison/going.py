@@ -136,7 +136,7 @@ def _make_news(rows: Sequence[Row]) -> Folded:
     title, made, line = "Fails in this run", list[Row](), list[str | Span]()
     for each in rows:
         asserts = next((its for its in each.cells if its.key == "asserts"), Cell("asserts"))
-        cells = each.cells[0], asserts, Cell("got", (each.mark,))
+        cells = Cell("name", each.cells[0].lines[:1]), asserts, Cell("got", (each.mark,))
         made.append(Row(each.key, "?", "doubt", "fails in this run", cells, now=each.now))
         line += [" \u00b7 " * bool(line), plain(each.cells[0].lines[0]), ": ", *each.mark]
     told = write_line(*line)

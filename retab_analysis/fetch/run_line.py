@@ -62,8 +62,9 @@ def list_open_runs(client: Client) -> pl.DataFrame:
 
 def find_pace(runs: pl.DataFrame, least: int = 1) -> Seconds | None:
     """The seconds for an eval in the last three whole runs; None if fewer than ``least`` ran."""
-    whole = runs.filter(pl.col("duration_ms") > 0, scope="workflow", status="completed")
-    usual = whole.filter(~pl.col("is_outage").fill_null(False), pl.col("total_evals") > 0)
+    is_usual = ~pl.col("is_outage").fill_null(False) & (pl.col("total_evals") > 0)
+    is_done = pl.col("duration_ms") > 0
+    usual = runs.filter(is_usual, is_done, scope="workflow", status="completed")
     last = usual.sort("created_at", descending=True, nulls_last=True).head(_PACED_BY)
     paces = (last["duration_ms"] / last["total_evals"] / 1000).to_list()
     return Seconds(min(paces), max(paces)) if len(paces) >= least else None
@@ -147,7 +148,7 @@ def _find_left(
     """
     if past is None:
         return None
-    pace = find_pace(past.join(run, on="workflow_id", how="semi"), least)
+    pace = find_pace(past.filter(workflow_id=run["workflow_id"][0]), least)
     (ended, total), began = count_ended(run), run["started_at"][0]
     if began is not None and ended >= _OWN:
         own, weight = (now - began).total_seconds() / ended, ended / (ended + _OWN)

@@ -92,6 +92,7 @@ class Judgement:
         self.document, self.runs = inside(comparison).undrawn(door, self.gate)
         self.facts, self.stories = self.runs.facts, self.runs.stories
         self.written: dict[str, tuple[object, Html]] = {}  # of rows, by the names of pieces
+        self.names: dict[str, str] = {}  # the version of each run, by its id
 
 
 class StateInWords:
@@ -357,9 +358,9 @@ class StateInWords:
     @cached_property
     def names(self) -> dict[str, str]:
         """The version of each run, by its id; none before something was judged."""
-        look, versions = self.look, self.look.versions
-        if versions is None:
-            return {}
+        look, versions, judged = self.look, self.look.versions, self.judged
+        if versions is None or judged is None or judged.names:
+            return judged.names if judged else {}
         named = versions.name_runs(look.results).items()
         read = {run_id: each.text for run_id, each in named}
         unread = look.runs.filter(~pl.col("run_id").is_in([*read]))
@@ -367,7 +368,8 @@ class StateInWords:
         others: dict[str, str] = {
             run_id: versions.name_run(at, version=version).text for run_id, at, version in rows
         }
-        return read | others
+        judged.names = read | others
+        return judged.names
 
     @cached_property
     def choices(self) -> list[tuple[str, str]]:
