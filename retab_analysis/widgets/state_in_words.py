@@ -365,10 +365,7 @@ class StateInWords:
         read = {run_id: each.text for run_id, each in named}
         unread = look.runs.filter(~pl.col("run_id").is_in([*read]))
         rows = unread.select("run_id", "created_at", "workflow_version_id").iter_rows()
-        others: dict[str, str] = {
-            run_id: versions.name_run(at, version=version).text for run_id, at, version in rows
-        }
-        judged.names = read | others
+        judged.names = read | {r: versions.name_run(at, version=v).text for r, at, v in rows}
         return judged.names
 
     @cached_property

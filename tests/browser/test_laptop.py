@@ -29,6 +29,7 @@ COVERED = """() => [...document.querySelectorAll(
     ".rv :is(button, input, select, .rv-question, .rv-seen, .rtd-badge)"
 )].filter((each) => {
     if (!each.checkVisibility() || each.closest(".rv-body, .rv-chips, .rv-hidden")) return false;
+    each.scrollIntoView({ block: "nearest" }); // of several, most stand below the open one
     const box = each.getBoundingClientRect();
     if (box.left < 0 || box.right > innerWidth || box.width < 20) return true;
     if (each.matches(".rv-question, .rv-seen, .rv-asks") && each.scrollWidth > each.clientWidth + 1
@@ -39,7 +40,10 @@ COVERED = """() => [...document.querySelectorAll(
         return top !== each && !each.contains(top);
     });
 }).map((each) => each.outerHTML.slice(0, 120))"""
-BODY = "() => Math.round(document.querySelector('.rv-body').getBoundingClientRect().top)"
+BODY = """() => {
+    scrollTo(0, 0);
+    return Math.round(document.querySelector(".rv-body").getBoundingClientRect().top);
+}"""
 
 
 # The rows of a table that opens, but for those of tries, with more than two lines or a cut word.
@@ -152,8 +156,7 @@ def test_several_workflows_fit_and_tell_silence(page: Page, screenshots: Path) -
         shown, seen = Driven(page, view), dict[int, int]()
         walk(page, shown, "many", screenshots, seen)
         view.stop()
-        shown.pump()
-        page.locator(".rv-said").evaluate_all("(all) => all.forEach((e) => (e.dataset.for = 20))")
+        page.locator("[data-for]").evaluate_all("(all) => all.forEach((e) => (e.dataset.for = 20))")
         page.clock.run_for(13_000)
         told = page.locator(".rv-said", has_text=re.compile(r"\u00b7 no answer for 1[23] s$"))
         assert [each.split(" ")[1] for each in told.all_inner_texts()] == ["runs", "of", "of"]
