@@ -15,7 +15,7 @@ from support.axe import find_barriers
 from support.fakes import STILL
 from support.faultserver import reply
 from support.lettered_api import FLOW, LetteredApi, alike
-from support.pages import Driven
+from support.pages import Driven, export
 from support.watching import until
 
 import retab_analysis as ra
@@ -128,8 +128,7 @@ def test_nothing_covers_a_control_and_the_body_does_not_move(
         look(page, f"{live}-asking", screenshots, seen)
         shown.press("Enter")
         expect(page.get_by_role("button", name="Cancel run")).to_be_focused()
-        away = {"GET ": reply(503, {"detail": "away"})}
-        api.broken = away
+        api.broken = {"GET ": reply(503, {"detail": "away"})}
         shown.pump_until(lambda: "no answer since" in said.inner_text())
         expect(ring).to_have_class("rv-ring rv-away")
         look(page, f"{live}-offline", screenshots, seen)
@@ -153,8 +152,13 @@ def test_several_workflows_fit_and_tell_silence(page: Page, screenshots: Path) -
             ra.start_runs(each, client=client)
         view = ra.watch(workflow_id=[*named, "wf_statements"], client=client)
         until(lambda: None not in [each.look.comparison for each in view._list_states()])
-        shown, seen = Driven(page, view), dict[int, int]()
-        walk(page, shown, "many", screenshots, seen)
+        walk(page, shown := Driven(page, view), "many", screenshots, {})
+        line = page.locator(".rv-view .rv-head button").nth(1)
+        shown.click(line)
+        expect(line).to_have_attribute("aria-expanded", "true")
+        with page.expect_download() as download:
+            export(page)
+        assert download.value.suggested_filename == f"{view.state.workflow_id}.csv"
         view.stop()
         page.locator("[data-for]").evaluate_all("(all) => all.forEach((e) => (e.dataset.for = 20))")
         page.clock.run_for(13_000)
