@@ -20,18 +20,21 @@ from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import (
     Card,
+    Cell,
     Count,
     Document,
     DocumentTable,
     Folded,
     Heading,
     Line,
+    Note,
     Part,
     Row,
     Span,
     TableColumn,
     change_rows,
     list_rows,
+    plain,
     write_line,
 )
 from retab_analysis.vocabulary import BROKEN, say_day
@@ -46,6 +49,7 @@ _OUTCOMES: Mapping[str, Outcome] = {
 ENDED = (*_OUTCOMES, "cancelled")
 """The states of results that have ended."""
 _LONGEST = 120  # of a message
+_NEWS = TableColumn("eval", "name"), TableColumn("asserts", "asserts"), TableColumn("now", "got")
 _UNTESTED = ("stale", "incomplete")  # what such evals do now is news, whatever it is
 
 
@@ -110,51 +114,51 @@ def add_marks(
 ) -> Document:
     """A document with what runs that go on add to it.
 
-    ``again`` is how far each eval is, the key of a count in ``progress``. The ``news`` stand in a
-    card of their own: they fail in these runs, and the verdict at the end says whether they broke.
+    ``again`` is how far each eval is, the key of a count in ``progress``. The ``news`` fail in
+    these runs; the verdict at the end says whether they broke. Their line is always there.
     """
-    due, found = {key for key, each in again.items() if each == "not_yet"}, dict[str, Row]()
+    due = {key for key, each in again.items() if each == "not_yet"}
 
-    def mark(row: Row) -> Row | None:
+    def mark(row: Row) -> Row:
         made = marks.get(row.key)
-        line = () if made is None else made.line
         if made is not None and not made.is_same:
             row = replace(row, now="good" if made.outcome == "passes" else "bad")
-        row = replace(row, mark=line, progress=again.get(row.key, ""))
-        if row.key in news:
-            its = {"sign": "?", "word": "fails in this run", "brief": line}
-            found[row.key] = replace(row, tone="doubt", **its)  # type: ignore[arg-type]
-        return None if row.key in news else row
+        return replace(row, mark=() if made is None else made.line, progress=again.get(row.key, ""))
 
     parts = change_rows(document.parts, mark)
-    card = [_make_card([found[key] for key in news], document.columns)] if news else []
-    marked = (*card, *(_mark_part(each, marks, due) for each in parts))
+    rows = {each.key: each for each in list_rows(parts)}
+    marked = (_make_news([rows[key] for key in news]), *(_mark_part(e, marks, due) for e in parts))
     return replace(document, parts=marked, progress=tuple(progress))
 
 
-def _make_card(news: Sequence[Row], columns: tuple[TableColumn, ...]) -> Card:
-    blocks = {each.group_name for each in news}
-    where = f" of {blocks.pop()}" if len(blocks) == 1 else ""
-    title = write_line(
-        Span("Fails in this run", "strong"), f": {count_noun(len(news), 'eval')}{where}"
-    )
-    return Card("doubt", title, (), (DocumentTable(columns, tuple(news)),))
+def _make_news(rows: Sequence[Row]) -> Folded:
+    """What fails in the runs that go on; each row also stands in its place."""
+    title, made, line = "Fails in this run", list[Row](), list[str | Span]()
+    for each in rows:
+        asserts = next((its for its in each.cells if its.key == "asserts"), Cell("asserts"))
+        cells = Cell("name", each.cells[0].lines[:1]), asserts, Cell("got", (each.mark,))
+        made.append(Row(each.key, "?", "doubt", "fails in this run", cells, now=each.now))
+        line += [" \u00b7 " * bool(line), plain(each.cells[0].lines[0]), ": ", *each.mark]
+    told = write_line(*line)
+    table = DocumentTable(_NEWS, tuple(made)) if made else Note(write_line("Nothing so far."))
+    brief = write_line(f"{title}: ", *told) if told else None
+    return Folded("news", title, len(made), (table,), brief, told)
 
 
 def _mark_part(part: Part, marks: Mapping[str, Mark], due: Collection[str]) -> Part:
     """A part with the marks of its evals; ``due`` are those whose result is to come."""
     evals = [each.key for each in list_rows((part,))]
     counts = Counter("same" if m.is_same else m.outcome for e in evals if (m := marks.get(e)))
-    if not counts or not isinstance(part, Card | Folded):
-        return part
-    kinds = [each for each in _ONE if counts[each]]
-    if isinstance(part, Folded):  # ``22 done, the same again``
+    waiting, kinds = sum(each in due for each in evals), [each for each in _ONE if counts[each]]
+    if isinstance(part, Folded) and counts:  # ``22 done, the same again``
         others = ", ".join(_count(each, counts[each]) for each in kinds if each != "same")
         return replace(part, now=write_line(f"{counts.total()} done, {others or _ONE['same']}"))
-    waiting = sum(each in due for each in evals)
+    if not isinstance(part, Card) or not (counts or waiting):
+        return part
     said = [_count(each, counts[each]) for each in kinds]
-    said = [_ONE[kinds[0]]] if len(evals) == 1 else [*said, *[f"{waiting} not yet"] * (waiting > 0)]
-    return replace(part, now=write_line(Span("now: ", "strong"), ", ".join(said)))
+    said = [_ONE[kinds[0]]] if kinds and len(evals) == 1 else said
+    said += [f"{waiting} not yet"] * (waiting > 0)
+    return replace(part, now=write_line("now ", ", ".join(said)))
 
 
 _ONE = {

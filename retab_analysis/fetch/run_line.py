@@ -25,8 +25,8 @@ _OWN = 5  # from so many results on, a run's own pace counts as much as so many 
 class RunStatus(NamedTuple):
     """A line about runs: its main part and the rest; ``title`` has what is too long for it.
 
-    ``seconds`` that a run has been running; a live page counts on from there. ``left`` is the time
-    that is left, in words.
+    ``seconds`` since the first run began or was created; a live page counts on from there. ``left``
+    is the time that is left, in words.
     """
 
     strong: str = ""
@@ -62,8 +62,9 @@ def list_open_runs(client: Client) -> pl.DataFrame:
 
 def find_pace(runs: pl.DataFrame, least: int = 1) -> Seconds | None:
     """The seconds for an eval in the last three whole runs; None if fewer than ``least`` ran."""
-    whole = runs.filter(pl.col("duration_ms") > 0, scope="workflow", status="completed")
-    usual = whole.filter(~pl.col("is_outage").fill_null(False), pl.col("total_evals") > 0)
+    is_usual = ~pl.col("is_outage").fill_null(False) & (pl.col("total_evals") > 0)
+    is_done = pl.col("duration_ms") > 0
+    usual = runs.filter(is_usual, is_done, scope="workflow", status="completed")
     last = usual.sort("created_at", descending=True, nulls_last=True).head(_PACED_BY)
     paces = (last["duration_ms"] / last["total_evals"] / 1000).to_list()
     return Seconds(min(paces), max(paces)) if len(paces) >= least else None
@@ -93,25 +94,26 @@ def say_going(
     """
     left = _add(_find_left(each, past, now) for each in runs.iter_slices(1))
     ended, total = count_ended(runs)
+    began = runs.select(pl.coalesce("started_at", "created_at").min()).item() or now
+    seconds = max((now - began).total_seconds(), 0)
     if runs.height > 1:
         waiting = runs.filter(pl.col("status").is_in(WAITING))["total_evals"].sum()
         told = f": {ended} of {total} evals done{f', {waiting} queued' * bool(waiting)}"
         rest = f"{told}{f' · about {left} left' * bool(left)}"
-        return RunStatus(f"{runs.height} runs go on", rest, left=str(left or ""))
+        return RunStatus(f"{runs.height} runs go on", rest, "", seconds, str(left or ""))
     run = runs.row(0, named=True)
     if run["status"] == "running":
-        since = run["started_at"] or run["created_at"] or now
         about = "no estimate yet" if left is None else f"about {left} left"
-        seconds = max((now - since).total_seconds(), 0)
         # In steps of five, so that it does not always change.
         so_far = say_duration(max(5 * (seconds // 5), 1) if seconds < SECONDS else seconds)
         rest = f", {about}" * (past is not None)
         return RunStatus(f"running for {so_far}", rest, "", seconds, str(left or ""))
     since = f" since {say_hour(run['created_at'], now)}" if run["created_at"] else ""
     if run["status"] == "pending":
-        return RunStatus(f"being prepared{since}")
+        return RunStatus(f"being prepared{since}", "", "", seconds)
     before = None if queue is None else _list_before(queue, run)
-    return _say_queued(since, before, left, past, now)._replace(left=str(left or ""))
+    queued = _say_queued(since, before, left, past, now)
+    return queued._replace(seconds=seconds, left=str(left or ""))
 
 
 def _list_before(queue: pl.DataFrame, run: dict[str, Any]) -> pl.DataFrame:
@@ -146,7 +148,7 @@ def _find_left(
     """
     if past is None:
         return None
-    pace = find_pace(past.join(run, on="workflow_id", how="semi"), least)
+    pace = find_pace(past.filter(workflow_id=run["workflow_id"][0]), least)
     (ended, total), began = count_ended(run), run["started_at"][0]
     if began is not None and ended >= _OWN:
         own, weight = (now - began).total_seconds() / ended, ended / (ended + _OWN)

@@ -244,7 +244,7 @@ class Head:
     going: Line = ()
     judged: Line = ()
     seen: str = ""
-    status: Literal["", "waiting", "running"] = ""
+    status: Literal["", "waiting", "running", "away"] = ""
     seconds: float | None = None
     far: float = 0.0
 
@@ -301,21 +301,16 @@ def list_rows(parts: Iterable[Part]) -> Iterator[Row]:
             yield from list_rows(part.parts)
 
 
-def change_rows(parts: Iterable[Part], change: Callable[[Row], Row | None]) -> tuple[Part, ...]:
-    """The parts with other rows; None leaves a row out, and out of the count above it."""
+def change_rows(parts: Iterable[Part], change: Callable[[Row], Row]) -> tuple[Part, ...]:
+    """The parts with other rows."""
     return tuple(_change(each, change) for each in parts)
 
 
-def _change(part: Part, change: Callable[[Row], Row | None]) -> Part:
+def _change(part: Part, change: Callable[[Row], Row]) -> Part:
     if isinstance(part, DocumentTable):
-        rows = tuple(each for row in part.rows if (each := change(row)) is not None)
-        return replace(part, rows=rows)
-    if isinstance(part, Card):
+        return replace(part, rows=tuple(map(change, part.rows)))
+    if isinstance(part, Card | Folded):
         return replace(part, parts=change_rows(part.parts, change))
-    if isinstance(part, Folded):
-        parts = change_rows(part.parts, change)
-        gone = sum(1 for _ in list_rows(part.parts)) - sum(1 for _ in list_rows(parts))
-        return replace(part, parts=parts, count=None if part.count is None else part.count - gone)
     return part
 
 

@@ -22,7 +22,6 @@ from retab_analysis.render.document import (
     DocumentTable,
     Folded,
     Head,
-    Heading,
     Inside,
     Line,
     Note,
@@ -159,7 +158,7 @@ class PageWriter:
         badge = _write_badge(head)
         yield self.put("top", "div", context, badge and APART, badge, class_="rtd-top")
         role = {"role": "heading", "aria_level": self.level, "class_": "rv-head"}
-        yield self.put("line", "div", write_heading(head.heading), **role)
+        yield self.put("line", "div", write_heading(head), **role)
         yield self.put("now", "div", write_now(head, head.seen))
         if self.shown.name:
             yield self.put("bar", "div", _write_bar(self.shown.counts))
@@ -175,7 +174,7 @@ class PageWriter:
         role = {"role": "heading", "aria_level": self.level, "class_": "rv-head"}
         about = (
             self.put("top", "div", _write_context(head), class_="rv-context rtd-quiet"),
-            self.put("line", "div", self.fold(write_heading(head.heading)), **role),
+            self.put("line", "div", self.fold(write_heading(head)), **role),
         )
         known = (
             self.put("bar", "div", _write_bar(self.shown.counts)),
@@ -190,7 +189,7 @@ class PageWriter:
         """How many evals of one of several are broken."""
         broken = sum(each.number for each in self.shown.counts if each.key == "broke")
         words = count_noun(broken, "broken eval")
-        return tag("b", broken, class_="rv-broken", title=words) if broken else Html("–")
+        return tag("b", broken or "–", class_="rv-broken", title=words, data_n=broken or None)
 
     # The control line: one mode of it is shown
 
@@ -220,7 +219,7 @@ class PageWriter:
         counts, progress = self.shown.counts, self.shown.progress
         known, again = (map(self._chip, each) for each in (counts, progress))
         between = [tag("span", class_="rv-between")] if progress else []
-        chips = markup.join(*known, *between, *again, by=" ")
+        chips = markup.join(*known, *between, *again, by=tag("span", ", ", class_="rv-hidden"))
         role = {"role": "toolbar", "aria_label": "Show only"} if self.is_live else {}
         return tag("div", chips, class_="rv-counts", **role) if counts else None
 
@@ -228,7 +227,9 @@ class PageWriter:
         dot = tag("i", class_="rtd-dot", style=f"background:var(--rtd-t-{count.tone})")
         if count in self.shown.progress:
             dot = tag("i", class_=f"rv-{count.key}")
-        said = dot, tag("b", f"{count.number:,}"), f" {count.word}"
+        word, rest = re.fullmatch(r"(.+?)( as before| since the edit)?", count.word).groups()  # type: ignore[union-attr]
+        less = tag("span", rest, class_="rv-as") if rest else None
+        said = dot, tag("b", f"{count.number:,}"), f" {word}", less
         return self.put(f"count:{count.key}", "span", self.chip(count, *said))
 
     def chip(self, count: Count, *said: object) -> Html:
@@ -244,7 +245,7 @@ class PageWriter:
             yield tag("p", "Next: ", write_html_line(document.next), class_="rv-aside")
         is_open = not any(isinstance(each, Card) for each in document.parts)
         for part in document.parts:
-            if is_open and isinstance(part, Folded) and any(list_rows((part,))):
+            if is_open and isinstance(part, Folded) and any(e.kind for e in list_rows((part,))):
                 yield self._fold(part, is_open=True)
                 is_open = False
             else:
@@ -475,18 +476,26 @@ def _write_bar(counts: Sequence[Count]) -> Html:
     return tag("div", class_="rv-bar", role="img", aria_label=said, style=style, hidden=UNSEEN)
 
 
-def write_heading(heading: Heading) -> Html:
+def write_heading(head: Head) -> Html:
     """A headline; the more letters it has, the smaller they are, so that all of it is seen."""
-    rest = tag("span", heading.rest, class_="rtd-quiet")
-    said = f"{heading.sign} ", tag("b", heading.strong), rest
+    heading, sign = head.heading, _write_ring(head, "…") or head.heading.sign
+    said = sign, " ", tag("b", heading.strong), tag("span", heading.rest, class_="rtd-quiet")
     return tag("span", *said, class_="rv-fit", style=f"--letters:{measure(str(heading))}")
+
+
+def _write_ring(head: Head, sign: str = "") -> Html | None:
+    """A ring that fills while runs go on, in place of a ``sign``; else it is in their line."""
+    if not head.status or (head.heading.sign == "…") != bool(sign):
+        return None
+    about = {"class_": f"rv-ring rv-{head.status}", "style": f"--done:{head.far:.3f}"}
+    return tag("i", sign, role="img", aria_label="goes on", **about)
 
 
 def write_now(head: Head, seen: str = "") -> Html:
     """How far the runs are, which ones judged, and when that was seen."""
-    pulse = tag("i", class_=f"rv-pulse rv-{head.status}") if head.status else None
     since = None if head.seconds is None else round(head.seconds)
-    said = tag("span", pulse, write_html_line(head.going), class_="rv-said", data_for=since)
+    inner = _write_ring(head), write_html_line(head.going)
+    said = tag("span", *inner, class_="rv-said", data_for=since)
     between = " · " if head.going and head.judged else None
     judged = tag("span", between, write_html_line(head.judged), class_="rv-judged")
     at = tag("span", seen, class_="rv-seen") if seen else None
@@ -561,7 +570,10 @@ def _write_plain_table(table: DocumentTable) -> Html:
 def _write_plain_row(row: Row, table: DocumentTable) -> Iterator[Html]:
     yield tag("span", write_sign(row) if row.sign else None, class_="c", role="cell")
     for cell, column in zip(row.cells, table.columns, strict=True):
-        yield markup.join(" ", tag("span", write_cell(cell, column.title), class_="c", role="cell"))
+        said = write_cell(cell, column.title)
+        if row.now and cell is row.cells[0]:  # the row stands elsewhere, too
+            said = tag("a", said, href=f"#{row.key}", data_show=row.key)
+        yield markup.join(" ", tag("span", said, class_="c", role="cell"))
 
 
 def write_sign(row: Row) -> Html:

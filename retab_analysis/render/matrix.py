@@ -105,14 +105,14 @@ def _place_words(columns: Sequence[TableColumn]) -> Iterator[Html]:
         starts = [each for each in starts if each[1] != past[end].title]
         starts = [each for each in starts if each[0] < end] + [(end, past[end].title)]
     inset = (
-        7 if "now" in columns[-1].marks and end == len(past) - 1 else 13
+        1 if "now" in columns[-1].marks and end == len(past) - 1 else 13
     )  # words do not run into "now"
     yield from _place(starts, end, "rv-over", inset)
     for at in checked:
         first = [(0, past[0].told[0])] if past[0].told[0] and at else []
         yield from _place([*first, (at, past[at].told[1])], at, "rv-over d", inset)
     if "now" in columns[-1].marks:
-        left = f"left:calc(11px + var(--w)*{len(past)})"
+        left = f"left:calc(13px + var(--w)*{len(past) + 0.5})"
         yield tag("span", "now", class_="rv-over d rv-now-word", style=left)
 
 

@@ -138,13 +138,14 @@ function turn(button) {
 /** Do what a click is for in the page; false where it is for somebody else. @param {any} target */
 function answerClick(target) {
   const view = viewOf(target), chip = target.closest("button.rv-chip"), link = target.closest(".rv-link,[data-copy]");
-  const go = target.closest("button[data-go]");
+  const go = target.closest("button[data-go]"), shows = target.closest("[data-show]");
   if (!view) return false;
   if (chip) {
     chip.setAttribute("aria-pressed", String(chip.getAttribute("aria-pressed") !== "true"));
     filter(view);
   } else if (target.closest(".rv-all")) clear(view);
   else if (go) turn(go);
+  else if (shows) reveal(all("details.rv-row", view).find((each) => each.dataset.key === shows.dataset.show));
   else if (target.closest(".rv-export")) exportRows(view);
   else if (link) {
     const words = link.textContent;
@@ -209,9 +210,13 @@ function ready(view) {
   setStop(view);
 }
 
-/** Open the row that the address names, and all around it. */
+/** Open the row that the address names. */
 function openNamed() {
-  const row = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  reveal(location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1))));
+}
+
+/** Open a row, and all around it. @param {any} row */
+function reveal(row) {
   if (!row || !row.matches(".rv-row")) return;
   for (let box = /** @type {any} */ (row); box; box = box.parentElement?.closest("details")) box.open = true;
   row.scrollIntoView({ block: "center" });

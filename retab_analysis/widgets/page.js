@@ -317,7 +317,7 @@ class View {
       if (said.told !== said.dataset.for) Object.assign(said, { told: said.dataset.for, at: Date.now() });
       const silent = Math.round((Date.now() - said.at) / 1000), seconds = Number(said.told) + silent;
       const so = said.querySelector("b");
-      if (seconds < 3600) so.textContent = `running for ${seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`}`;
+      if (seconds < 3600 && so.textContent.startsWith("running")) so.textContent = `running for ${seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`}`;
       if (silent < SILENCE) continue;
       said.classList.add("rv-silent");
       while (so.nextSibling) so.nextSibling.remove();
@@ -341,6 +341,7 @@ class View {
 
   /** What was searched and pressed still holds, and rows are one tab stop. */
   settle() {
+    if (this.root.querySelector(".rv-marks")) this.root.classList.add("rv-going");
     for (const view of this.root.querySelectorAll(".rv-view")) {
       filter(view);
       setStop(view);

@@ -81,7 +81,7 @@ def _write_several(several: Head | None) -> Iterator[Html]:
     if several is None:
         return
     role = {"role": "heading", "aria_level": 1, "class_": "rv-head"}
-    yield tag("div", write_heading(several.heading), **role)
+    yield tag("div", write_heading(several), **role)
     yield write_now(several, several.seen)
 
 
@@ -225,7 +225,7 @@ class _LiveWriter(PageWriter):
         if state.job:
             action = tag("span", state.job, class_="rtd-quiet rv-asks", data_key="job")
         elif state.can_cancel and look.phase == "going" and going:
-            action = act(f"Cancel run{'s' * (going > 1)}", value="cancel")
+            action = act("Cancel run" if going == 1 else f"Cancel {going} runs", value="cancel")
         elif runs and look.phase == "ended" and not look.is_going:
             action = act(f"Settle ({count_noun(runs, 'run')}, billed)", value="settle")
         return self._say_compared(), None if look.is_watched else refresh, action
@@ -237,7 +237,8 @@ class _LiveWriter(PageWriter):
         names = dict(self.facts.choices)
         sides = self._list_sides()
         checked, against = (({**names, **its}).get(it, one_line(it, 40)) for *_, its, it in sides)
-        said = checked[:1].upper() + checked[1:], tag("span", " against "), against, " \u25be"
+        opens = tag("span", " \u25be", aria_hidden="true")
+        said = checked[:1].upper() + checked[1:], tag("span", " against "), against, opens
         how = {"class_": "rv-plain-button rv-sides", "title": f"{checked} against {against}"}
         return button(join(*said), None, data_go="sides", disabled=self._is_off, **how)
 

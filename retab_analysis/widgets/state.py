@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Literal
 
 import polars as pl
@@ -61,19 +62,26 @@ class WorkflowLook:
     notes: tuple[str, ...] = ()  # on the runs
     seen_at: datetime | None = None  # when the API answered last
 
-    @property
+    @cached_property
     def going(self) -> pl.DataFrame:
         """The watched runs that have not ended."""
         return self.watched.filter(~pl.col("is_terminal"))
 
-    @property
+    @cached_property
     def is_going(self) -> bool:
         return not self.watched["is_terminal"].all()
 
-    @property
+    @cached_property
     def is_waiting(self) -> bool:
         """Whether none of the watched runs that go on has begun."""
         return bool(self.going["status"].is_in(WAITING).all())
+
+    @property
+    def status(self) -> Literal["", "waiting", "running", "away"]:
+        """What the watched runs do that go on."""
+        if not self.is_going:
+            return ""
+        return "away" if self.is_away else "waiting" if self.is_waiting else "running"
 
     @property
     def year(self) -> int | None:

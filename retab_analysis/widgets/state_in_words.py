@@ -92,6 +92,7 @@ class Judgement:
         self.document, self.runs = inside(comparison).undrawn(door, self.gate)
         self.facts, self.stories = self.runs.facts, self.runs.stories
         self.written: dict[str, tuple[object, Html]] = {}  # of rows, by the names of pieces
+        self.names: dict[str, str] = {}  # the version of each run, by its id
 
 
 class StateInWords:
@@ -241,8 +242,8 @@ class StateInWords:
         if is_open is not None and self.judged is not None and self.is_going and not self.is_first:
             if not self.look.is_away:
                 left = self.look.line.left
-                going = write_line(f"{ended} of {total}", f" · {left} left" if left else "")
-                head = replace(head, going=going, judged=(), seconds=None)
+                done = Span(f"{ended} of {total}", "strong")
+                head = replace(head, going=write_line(done, left and f" · {left} left"), judged=())
             head = replace(head, heading=write_beside(known, self.marks) if ended else known)
         return replace(self.document, head=head)
 
@@ -258,15 +259,14 @@ class StateInWords:
     @property
     def head(self) -> Head:
         """What the comparison says, with how far the runs are."""
-        ended, total = self.far
-        is_waiting = self.look.is_waiting
+        look, (ended, total) = self.look, self.far
         return replace(
             self._known,
             heading=self.heading,
-            going=say_status(self.look.line),
+            going=say_status(look.line),
             seen=self.seen,
-            seconds=self.look.line.seconds,
-            status="" if not self.look.is_going else "waiting" if is_waiting else "running",
+            seconds=look.line.seconds,
+            status=look.status,
             far=ended / total if total else 0.0,
         )
 
@@ -358,17 +358,15 @@ class StateInWords:
     @cached_property
     def names(self) -> dict[str, str]:
         """The version of each run, by its id; none before something was judged."""
-        look, versions = self.look, self.look.versions
-        if versions is None:
-            return {}
+        look, versions, judged = self.look, self.look.versions, self.judged
+        if versions is None or judged is None or judged.names:
+            return judged.names if judged else {}
         named = versions.name_runs(look.results).items()
         read = {run_id: each.text for run_id, each in named}
         unread = look.runs.filter(~pl.col("run_id").is_in([*read]))
         rows = unread.select("run_id", "created_at", "workflow_version_id").iter_rows()
-        others: dict[str, str] = {
-            run_id: versions.name_run(at, version=version).text for run_id, at, version in rows
-        }
-        return read | others
+        judged.names = read | {r: versions.name_run(at, version=v).text for r, at, v in rows}
+        return judged.names
 
     @cached_property
     def choices(self) -> list[tuple[str, str]]:

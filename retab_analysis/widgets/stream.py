@@ -83,6 +83,7 @@ class Stream:
         self._follow, self._pollers, self._interval, self._key = follow, pollers, interval, key
         self._client = client
         self._unknown = WorkflowLook()  # while no workflow is known
+        self._before = RUNS.empty()  # the watched runs at the look before
         self._queue: pl.DataFrame | None = None  # the runs of all workflows that have not ended
         self._away_at: datetime | None = None  # since when the API does not answer
         self._missing = 0  # how often in a row results did not come
@@ -184,14 +185,17 @@ class Stream:
             return RunStatus()
         known = pl.concat([each.look.runs for each in self.followed.values()])
         past = None if look.comparison is None else known
-        line = say_going(runs.filter(~pl.col("is_terminal")), now, past, self._queue)
+        return self._say_going(runs.filter(~pl.col("is_terminal")), past)
+
+    def _say_going(self, runs: pl.DataFrame, past: pl.DataFrame | None) -> RunStatus:
+        line = say_going(runs, self._client.api_time, past, self._queue)
         # Rarer looks are no silence.
         is_rare = self._interval * _SLOWEST >= _SILENCE
         return line._replace(seconds=None) if is_rare else line
 
-    def _read_queue(self) -> pl.DataFrame | None:
+    def _read_queue(self, runs: pl.DataFrame) -> pl.DataFrame | None:
         """What a watched run waits for; None if none waits, or the API does not tell."""
-        if self.runs.filter(pl.col("status").is_in(WAITING)).is_empty():
+        if runs.filter(pl.col("status").is_in(WAITING)).is_empty():
             return None
         try:
             return list_open_runs(self._client)
@@ -216,15 +220,15 @@ class Stream:
             self._cancel.check()
 
     def _look(self) -> bool:
-        before = self.runs
         for poller in self._pollers:
             poller.look()
         away = next((each.away for each in self._pollers if each.away is not None), None)
         changed = False
         if away is None:
             try:
-                self._queue = self._read_queue()
-                changed = self._take_all(before)
+                runs = self.runs
+                self._queue = self._read_queue(runs)
+                changed = self._take_all(runs)
                 self._missing = 0
             except RetabAnalysisError as error:
                 self._missing += 1
@@ -244,14 +248,13 @@ class Stream:
         self.has_looked.set()
         return changed
 
-    def _take_all(self, before: pl.DataFrame) -> bool:
-        runs = self.runs
+    def _take_all(self, runs: pl.DataFrame) -> bool:
         gone = [each for poller in self._pollers for each in poller.gone]
         there = runs.filter(~pl.col("run_id").is_in(gone))
         for workflow_id in runs["workflow_id"].unique(maintain_order=True):
             if workflow_id not in self.followed:
                 self.followed[workflow_id] = self._follow(workflow_id)
-        changed = not before.equals(runs)
+        changed, self._before = not self._before.equals(runs), runs
         for workflow_id, followed in self.followed.items():
             with followed.lock:
                 followed.watch(there.filter(workflow_id=workflow_id))
@@ -317,7 +320,7 @@ class Stream:
         )
         if away is not None or going.is_empty():
             return away or RunStatus()
-        return say_going(going, self._client.api_time, past, self._queue)
+        return self._say_going(going, past)
 
     def read_again(self, asked: ViewState) -> None:
         """Read what is new, and compare again."""

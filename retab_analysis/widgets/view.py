@@ -435,8 +435,8 @@ class View(Guided, called="view"):
         told = [self._tell(each) for each in self._order]
         seen = [each.look.seen_at for each in told if each.look.seen_at is not None]
         at = f"as of {say_moment(min(seen), min(seen).year)} UTC" if seen else ""
-        going = say_status(self._stream.sum_line())
-        return Head(sum_up(told), going=going, seen=at, status="running" if going else "")
+        line = self._stream.sum_line()
+        return Head(sum_up(told), going=say_status(line), seen=at, seconds=line.seconds)
 
     def _make_saved(self) -> Pieces:
         return self._render(values=self._save_values and shows_values())

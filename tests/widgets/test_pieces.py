@@ -184,7 +184,7 @@ def test_at_the_right_stands_one_thing(view: View) -> None:
     assert right(with_state(view, **live, asking="cancel")).endswith("Yes, end it No")
     assert right(with_state(view, **{**live, "can_cancel": False})) == ""
     two = pl.concat([going, going])
-    assert right(with_state(view, **{**live, "watched": two})) == "Cancel runs"
+    assert right(with_state(view, **{**live, "watched": two})) == "Cancel 2 runs"
 
 
 def test_what_can_be_checked_and_held_against(view: View) -> None:
@@ -275,11 +275,11 @@ def test_what_fails_in_a_run_that_goes_on_comes_at_once_and_is_not_called_broken
         facts = facts_of(view)
         body = text(compose(pieces(facts), "0:body"))
         assert facts.news == ["fine 0"]
-        assert body.startswith("Fails in this run: 1 eval of extract")
-        assert "now: the same again" in body, "on the card of what is broken"
+        assert body.startswith("Fails in this run 1 \u00b7 fine 0: it fails: ")
+        assert "now the same again" in body, "on the card of what is broken"
         assert "it fails: " in body
         assert facts.count("broke") == 1
-        assert "Pass 7 · 1 done, the same again" in body
+        assert "Pass 8 · 2 done, 1 fails" in body, "its row stays where it stands"
         run.letters = dict.fromkeys(run.letters, "P") | {"fine 0": "F", "old": "F"}
         view.wait(60)
         assert "Fails in this run" not in text(pieces(facts_of(view))["0:body"])
@@ -397,7 +397,7 @@ def test_the_page_says_what_the_text_says(situation: Situation) -> None:
     assert (facts.heading, facts.head.context) == (head.heading, head.context)
     for page in (live, saved):
         assert " ".join(str(head.heading).split()) in page
-        assert " ".join(map(str, facts.counts)) in page
+        assert ", ".join(map(str, facts.counts)) in page
         for note in made.notes:
             assert " ".join("".join(span.text for span in note).split()) in page
     said = (live + saved).replace(" ", "")
