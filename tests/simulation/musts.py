@@ -73,10 +73,10 @@ nothing changed: words that differ from the look before | looks same | ALL | cha
 nothing changed: the same, of flaky evals       | looks same | ALL | flaky changes/flaky words | ≤ .10 .10 - -
 nothing changed: evals called fixed, in 12 looks | looks same | ALL | said fixed/suite | ≤ -
 half benign by eval: called at sight that broke | settle edit+benign | MORE J N | true sight/called sight | ≥ .88 .84 - - - - .72 .72
-half benign by eval: called at sight with some doubt that broke | settle edit+benign | MORE | true doubt/called doubt | ≥ -
+half benign by eval: called at sight with some doubt that broke | settle edit+benign | MORE | true doubt sight/called doubt sight | ≥ -
 half benign by eval: called after settle that broke | settle edit+benign | MORE | true settled/called settled | ≥ -
 half benign by eval: called at the second look that broke | settle edit+benign | MORE J N | true second/called second | ≥ - - - - - - - .90
-half benign by eval: called at the second look without doubt that broke | settle edit+benign | MORE J N | true sure/called sure | ≥ - - - - - - - .95
+half benign by eval: called at the second look without doubt that broke | settle edit+benign | MORE J N | true sure second/called sure second | ≥ - - - - - - - .95
 half benign by suite: red at sight in which something broke | settle edit+benign | MORE J N | red broken sight/red sight | ≥ -
 half benign by suite: red after settle in which something broke | settle edit+benign | MORE | red broken settled/red settled | ≥ -
 half benign by suite: red at the second look in which something broke | settle edit+benign | MORE J N | red broken second/red second | ≥ -
@@ -307,15 +307,10 @@ def count_settle(task: Task, seed: Sequence[int]) -> Counter[str]:
             open_ = answer.called | (answer.words == "suspect")
             counts[f"open {when}"] = int((open_ & ceiling[row]).sum())
             counts[f"found {its} {when}"] = counts[f"found {when}"]
-            if when == "sight" and answer.told is not None:
-                p = answer.told["p_regressed"].fill_null(0).to_numpy()
-                doubt = answer.called & (p < SURE)
-                counts["called doubt"] = int(doubt.sum())
-                counts["true doubt"] = int((doubt & worse).sum())
-            if when == "second" and answer.told is not None:
-                sure = answer.called & (answer.told["p_regressed"].fill_null(0).to_numpy() >= SURE)
-                counts["called sure"] = int(sure.sum())
-                counts["true sure"] = int((sure & worse).sum())
+            sure = answer.told["p_regressed"].fill_null(0).to_numpy() >= SURE
+            for each, its_p in {"doubt": ~sure, "sure": sure}.items():
+                counts[f"called {each} {when}"] = int((answer.called & its_p).sum())
+                counts[f"true {each} {when}"] = int((answer.called & its_p & worse).sum())
 
     def score_suite(when: str, answer: Answer) -> None:
         """Whether a suite is red, or undecided, in which something broke and fails in that run."""
