@@ -192,17 +192,10 @@ def infer(histories: Histories, first: Floats | None = None) -> Posterior:
         up, down = np.zeros((n_rows, _STATES - BROKEN, n)), np.zeros((n_rows, n))
         return Posterior(up, down, np.repeat(FIRST[:, None], n, axis=1), FIRST, np.zeros(n))
     evals, place = _Evals.of(histories)
-    first, learnt = _learn_history(evals, first)
-    beliefs = _Beliefs.before(evals)
-    _sweep(evals, first, learnt, _pass_backward(evals, learnt, n_rows), beliefs)
+    first, beliefs = _learn(evals, first)
     found = _trace_last_jump(evals, first, beliefs)
-    return replace(
-        found,
-        up=found.up[..., place],
-        down=found.down[:, place],
-        present=found.present[:, place],
-        evidence=found.evidence[place],
-    )
+    of_evals = ("up", "down", "present", "evidence")
+    return replace(found, **{name: getattr(found, name)[..., place] for name in of_evals})
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,7 +211,6 @@ class _Evals:
     document: Ints  # the place of each eval's document in ``first``, shape (n,)
     often: Ints  # how many documents each stands for, shape (D,)
     block: list[slice]  # the documents of each block
-    of_document: Ints  # the place of each document's block in ``block``, shape (D,)
     outcome: Ints  # which column of ``likelihoods`` belongs to a row's outcomes, shape (T, n)
     likelihoods: Floats  # of outcomes by hour and rate, the largest 1, shape (2, 13, K)
     jumps: Bools  # shape (T, n)
@@ -256,12 +248,13 @@ class _Evals:
         keys = np.column_stack([block, (outcome * _PRIORS + prior) * 2 + jumps])
         kinds: dict[bytes, int] = {}
         kind = np.array([kinds.setdefault(key.tobytes(), len(kinds)) for key in keys])
-        pairs = np.column_stack([block, histories.document])
-        document = np.unique(pairs, axis=0, return_inverse=True)[1].ravel()
+        document = np.unique(histories.document, return_inverse=True)[1]
+        document = np.unique(block * len(document) + document, return_inverse=True)[1]
         order = np.lexsort((kind, document))
-        its = np.split(kind[order], np.flatnonzero(np.diff(document[order])) + 1)
+        sorted_, ends = kind[order], np.cumsum(np.bincount(document)).tolist()
         alike: dict[bytes, int] = {}
-        like = np.array([alike.setdefault(each.tobytes(), len(alike)) for each in its])
+        its = [sorted_[begin:end].tobytes() for begin, end in pairwise([0, *ends])]
+        like = np.array([alike.setdefault(each, len(alike)) for each in its])
         key = like[document] * len(kinds) + kind
         _, chosen, place = np.unique(key, return_index=True, return_inverse=True)
         often, document = np.bincount(like), like[document[chosen]]
@@ -274,7 +267,6 @@ class _Evals:
             document=document,
             often=often,
             block=[slice(*each) for each in pairwise([*begins, len(first)])],
-            of_document=block,
             outcome=outcome[chosen].T.copy(),
             likelihoods=likelihoods,
             jumps=jumps[chosen].T.copy(),
@@ -313,8 +305,8 @@ class _Beliefs:
         return cls(hour, up, down)
 
 
-def _learn_history(evals: _Evals, given: Floats | None) -> tuple[Floats, _Beliefs]:
-    """Fit the prior of the first rate, and the beliefs about earlier rows, to the history."""
+def _learn(evals: _Evals, given: Floats | None) -> tuple[Floats, _Beliefs]:
+    """Fit the prior of the first rate to the history, and infer the beliefs about all rows."""
     first, beliefs = FIRST if given is None else given, _Beliefs.before(evals)
     seen = evals.outcome > 0
     few = seen[: evals.candidate].sum(axis=0).max() < FEW_ROWS
@@ -326,7 +318,11 @@ def _learn_history(evals: _Evals, given: Floats | None) -> tuple[Floats, _Belief
         first = _fit_first(first, later[0][:, learns], count[learns])
     if few:
         later = _pass_backward(evals, beliefs, evals.candidate)
-    _sweep(evals, first, beliefs, later, beliefs)
+    messages = np.empty((len(seen) + 1, _STATES, evals.count.size))
+    messages[0] = first[:, None]
+    _sweep(evals, messages, later, beliefs, known=False)
+    del later  # as large as the messages
+    _sweep(evals, messages, _pass_backward(evals, beliefs, len(seen)), beliefs, known=True)
     return first, beliefs
 
 
@@ -357,19 +353,21 @@ def _pass_backward(evals: _Evals, beliefs: _Beliefs, rows: int) -> Floats:
     return later
 
 
-def _sweep(evals: _Evals, first: Floats, used: _Beliefs, later: Floats, found: _Beliefs) -> None:
-    """Go through the rows, infer each one's hour and shares into ``found``, step by ``used``.
+def _sweep(
+    evals: _Evals, messages: Floats, later: Floats, beliefs: _Beliefs, *, known: bool
+) -> None:
+    """Go through the rows, and infer the hour and shares of those that ``later`` reaches.
 
-    If both are the same object, each step uses the newest beliefs.
+    ``messages`` are the forward ones before each row: known, or found here by the newest beliefs.
     """
-    message = np.repeat(first[:, None], evals.count.size, axis=1)
-    for row in range(later.shape[0] - 1):
-        moves = _spread(message)
-        likelihood = _emission(evals, row)
-        terms = np.einsum("xjn,hjn->xhn", moves, likelihood * later[row + 1])
-        terms[1:] *= evals.jumps[row]
-        infer_row(evals, row, terms, found)
-        message = _step(moves, likelihood, used, row)[0]
+    for row in range(len(messages) - 1):
+        moves, likelihood = _spread(messages[row]), _emission(evals, row)
+        if row < len(later) - 1:
+            terms = np.einsum("xjn,hjn->xhn", moves, likelihood * later[row + 1])
+            terms[1:] *= evals.jumps[row]
+            infer_row(evals, row, terms, beliefs)
+        if not known:
+            messages[row + 1] = _step(moves, likelihood, beliefs, row)[0]
 
 
 def infer_row(evals: _Evals, row: int, terms: Floats, found: _Beliefs) -> None:
@@ -381,21 +379,21 @@ def infer_row(evals: _Evals, row: int, terms: Floats, found: _Beliefs) -> None:
     scaled = (terms / most.max(axis=0)).transpose(2, 1, 0).reshape(-1, 3)
     memory = _multiply(scaled, _LINEAR.T).reshape(most.shape[1], -1)
     np.log(np.maximum(memory, _SMALLEST, out=memory), out=memory)
-    if evals.count.max() > 1:
-        memory *= evals.count[:, None]
+    twins = np.flatnonzero(evals.count > 1)
+    memory[twins] *= evals.count[twins, None]
     for its, others in evals.pairs:
         memory[its] += memory[others]
     documents = memory[evals.first]
-    block = np.stack([evals.often[its] @ documents[its] for its in evals.block])
-    support = np.subtract(block[evals.of_document], documents, out=documents)
-    support -= support.max(axis=1, keepdims=True)
+    for here in evals.block:
+        np.subtract(evals.often[here] @ documents[here], documents[here], out=documents[here])
+    support = np.subtract(documents, documents.max(axis=1, keepdims=True), out=documents)
     np.exp(support, out=support)
     age, kind = np.divmod(evals.prior[row], _KINDS)
     sums = _multiply(support.reshape(-1, len(PAIRS)), _SUMS[age[0]]).reshape(-1, 2, 3, _KINDS)
-    total, up, down = sums[evals.document, :, :, kind].T
-    total = np.maximum(total, np.finfo(np.float64).tiny)
+    total, up, down = sums[evals.document, :, :, kind].T.copy()
+    np.maximum(total, np.finfo(np.float64).tiny, out=total)
     weighed = HOURS[:, None] * total
-    found.hour[row] = weighed / weighed.sum(axis=0)
+    np.divide(weighed, weighed.sum(axis=0), out=found.hour[row])
     found.up[row] = up / total * evals.jumps[row]
     found.down[row] = down / total * evals.jumps[row]
 
@@ -415,20 +413,20 @@ def _spread(message: Floats) -> Floats:
 
 def _step(moves: Floats, likelihood: Floats, beliefs: _Beliefs, row: int) -> tuple[Floats, Floats]:
     """The forward message at a row, of sum 1, and its divisor; shapes (13, n), (n,)."""
-    message = np.zeros_like(moves[0])
-    for hour in (0, 1):
-        arrived = beliefs.up[row, hour] * moves[1]
-        arrived += beliefs.down[row, hour] * moves[2]
-        arrived += moves[0]
-        arrived *= likelihood[hour]
-        arrived *= beliefs.hour[row, hour]
-        message += arrived
+    arrived = beliefs.up[row][:, None] * moves[1]
+    arrived += beliefs.down[row][:, None] * moves[2]
+    arrived += moves[0]
+    arrived *= likelihood
+    arrived *= beliefs.hour[row][:, None]
+    message = arrived[0] + arrived[1]
     total = message.sum(axis=0)
     return np.maximum(message / total, _SMALL), total
 
 
 def _multiply(left: Floats, right: Floats) -> Floats:
     """The product of matrices, in pieces so small that BLAS does not start threads for them."""
+    if len(left) <= _PIECE >= right.shape[1]:
+        return left @ right
     found = np.empty((left.shape[0], right.shape[1]))
     for begin in range(0, max(found.shape), _PIECE):
         piece = slice(begin, begin + _PIECE)

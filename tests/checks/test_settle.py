@@ -511,28 +511,6 @@ def test_results_that_do_not_say_their_workflow_cannot_be_run_again(unsure: Smal
 STEADY = alike(6, "P" * 21)
 
 
-@pytest.mark.parametrize(
-    ("hours", "again", "became"),
-    [
-        (0.3, "P", "flaky"),
-        (0.3, "F", "suspect"),
-        (5, "F", "regressed"),
-    ],
-)
-def test_a_rerun_within_three_hours_clears_and_never_confirms(
-    hours: float, again: str, became: str
-) -> None:
-    with LetteredApi({"a": "P" * 20 + "F", **alike(24, "P" * 21)}, reruns={"a": again}) as api:
-        first = hours_later(api, hours)
-        assert transition(first, "a")["transition"] == "suspect"
-        last = settle(first, client=api.client, progress=False)
-        assert len(api.started) == 1
-        found = transition(last, "a")
-        assert found["transition"] == became
-        if became == "suspect":
-            assert found["p_regressed"] == pytest.approx(transition(first, "a")["p_regressed"])
-
-
 def errors_again(api: LetteredApi, made: Comparison) -> Comparison:
     """Run isolated errors again, and nothing else."""
     again: Comparison = run_again(made, only_errors=True, client=api.client, progress=False)

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from comparison.cases import Rows, history, many_evals, runs
+from comparison.cases import Rows, held_against, history, many_evals, runs
 from support.frames import result, results
 from support.inside import Comparison, compare
 
@@ -25,6 +25,14 @@ FRAME = results(*NAMED)
 
 def same(one: Comparison, other: Comparison) -> bool:
     return one.evals.equals(other.evals) and one.summary.equals(other.summary)
+
+
+def test_what_was_broken_before_the_baseline_keeps_its_run_and_its_cause() -> None:
+    rows = [*history("e", "P" * 10 + "FF", "A" * 10 + "BB"), *many_evals(12, "P" * 12)]
+    row = held_against(rows, 11, 12).evals.row(by_predicate=pl.col("eval_id") == "e", named=True)
+    assert row["transition"] == "still_failing"
+    assert (row["since_run_id"], row["cause"]) == ("run_11", "edit")
+    assert "0 of 2 passed; before, 10 of 10; its block was edited then" in row["reason"]
 
 
 def test_lazy_frames_are_taken_anywhere() -> None:

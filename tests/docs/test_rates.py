@@ -54,6 +54,13 @@ def test_a_page_states_the_file_s_rates(name: str) -> None:
     assert rates.renew_numbers(STUDY, PAGES[name]) == PAGES[name]
 
 
+def test_who_chooses_calm_or_strict_reads_the_same_rates_on_both_pages() -> None:
+    procedures = re.compile("rate: ((?:edit|drift|nothing)[^>]*(?:calm|strict)[^>]*) -->")
+    said, chosen = (set(procedures.findall(PAGES[page])) for page in ("how-sure", "ci"))
+    assert {each for each in said if "exit code 1" not in each} == chosen
+    assert len(chosen) == 20
+
+
 def test_these_pages_are_about_rates() -> None:
     about = {name for name, text in PAGES.items() if rates.is_about_rates(name, text)}
     assert about >= {"README", "how-sure", "how-to/run-less", "ci"}

@@ -305,6 +305,14 @@ def draw(world: str, kind: str, runs: int, *, seed: Sequence[int], looks: int = 
     )
 
 
+def decline(drawn: Drawn, over: int) -> Drawn:
+    """The same suite, but what breaks gets worse little by little, over so many runs."""
+    share = np.minimum(np.arange(1, drawn.rows - drawn.at + 1) / over, 1.0)[:, None]
+    rates, before = drawn.rates.copy(), drawn.rates[drawn.at - 1]
+    rates[drawn.at :] = before + share * (rates[drawn.at :] - before)
+    return replace(drawn, rates=rates)
+
+
 def _draw_mild(rng: Generator, hours: Floats, share: float) -> Floats:
     """Begin and end of the mild bad hours in which a share of the runs is."""
     its = hours[rng.random(len(hours)) < share]

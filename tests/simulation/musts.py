@@ -40,7 +40,7 @@ import retab_analysis as ra
 from simulation import heavy
 from simulation import world as first_world
 from simulation.acting import ALPHA, RED, Answer, judge, look, look_naively, settle
-from simulation.clocked import LAWS, RISE, Drawn, draw
+from simulation.clocked import LAWS, RISE, Drawn, decline, draw
 from simulation.luck import FAILED, PASSED
 from simulation.returning import HARD, draw_returning
 from simulation.trying import count_tried
@@ -49,6 +49,8 @@ from simulation.world import Scenario
 EARLIER = {"first": first_world.simulate, "second": heavy.simulate}
 RUNS = (1, 2, 4, 7, 12, 20, 30, 40)
 LOOKS, LOOKED_BACK = 12, 3
+STEADY, LATER = 20, 24
+"""So many runs come before a slow decline, and so many after it."""
 SIZES = {5: "5 or more", 2: "2 to 4", 1: "1"}
 """How many evals broke."""
 GREAT = 0.5
@@ -71,10 +73,10 @@ nothing changed: words that differ from the look before | looks same | ALL | cha
 nothing changed: the same, of flaky evals       | looks same | ALL | flaky changes/flaky words | ≤ .10 .10 - -
 nothing changed: evals called fixed, in 12 looks | looks same | ALL | said fixed/suite | ≤ -
 half benign by eval: called at sight that broke | settle edit+benign | MORE J N | true sight/called sight | ≥ .88 .84 - - - - .72 .72
-half benign by eval: called at sight with some doubt that broke | settle edit+benign | MORE | true doubt/called doubt | ≥ -
+half benign by eval: called at sight with some doubt that broke | settle edit+benign | MORE | true doubt sight/called doubt sight | ≥ -
 half benign by eval: called after settle that broke | settle edit+benign | MORE | true settled/called settled | ≥ -
 half benign by eval: called at the second look that broke | settle edit+benign | MORE J N | true second/called second | ≥ - - - - - - - .90
-half benign by eval: called at the second look without doubt that broke | settle edit+benign | MORE J N | true sure/called sure | ≥ - - - - - - - .95
+half benign by eval: called at the second look without doubt that broke | settle edit+benign | MORE J N | true sure second/called sure second | ≥ - - - - - - - .95
 half benign by suite: red at sight in which something broke | settle edit+benign | MORE J N | red broken sight/red sight | ≥ -
 half benign by suite: red after settle in which something broke | settle edit+benign | MORE | red broken settled/red settled | ≥ -
 half benign by suite: red at the second look in which something broke | settle edit+benign | MORE J N | red broken second/red second | ≥ -
@@ -116,6 +118,12 @@ drift of 1 eval: called at the next whole run   | settle drift 3 10 20 | A B | f
 an edit that makes evals flakier: red at the second look | settle flakier | A B | red second/suites | ≥ -
 an edit that makes evals flakier: exit code 0 after strict | settle flakier | A B | strict 0/suites | ≤ -
 an edit that makes evals flakier: these, called at the second look | settle flakier | A B | found second/ceiling 2 | ≥ -
+a decline over {n} runs: exit code 1 when it ends | decline drift 6,24,48 | A B | red end/suites | ≥ -
+a decline over {n} runs: exit code 0 when it ends | decline drift 6,24,48 | A B | exit 0 end/suites | ≤ -
+a decline over {n} runs: evals called when it ends | decline drift 6,24,48 | A B | called end/broken | ≥ -
+a decline over {n} runs: exit code 1 24 runs later | decline drift 6,24,48 | A B | red later/suites | ≥ -
+a decline over {n} runs: exit code 0 24 runs later | decline drift 6,24,48 | A B | exit 0 later/suites | ≤ -
+a decline over {n} runs: evals called 24 runs later | decline drift 6,24,48 | A B | called later/broken | ≥ -
 drift: called after settle, {runs}              | settle drift 3,10,20 | A B | found settled/ceiling | ≥ -
 drift: called at the next whole run, {runs}     | settle drift 3,10,20 | A B | found second/ceiling 2 | ≥ -
 drift: called after settle or then, {runs}      | settle drift 3,10,20 | A B | found either/ceiling | ≥ .78
@@ -299,15 +307,10 @@ def count_settle(task: Task, seed: Sequence[int]) -> Counter[str]:
             open_ = answer.called | (answer.words == "suspect")
             counts[f"open {when}"] = int((open_ & ceiling[row]).sum())
             counts[f"found {its} {when}"] = counts[f"found {when}"]
-            if when == "sight" and answer.told is not None:
-                p = answer.told["p_regressed"].fill_null(0).to_numpy()
-                doubt = answer.called & (p < SURE)
-                counts["called doubt"] = int(doubt.sum())
-                counts["true doubt"] = int((doubt & worse).sum())
-            if when == "second" and answer.told is not None:
-                sure = answer.called & (answer.told["p_regressed"].fill_null(0).to_numpy() >= SURE)
-                counts["called sure"] = int(sure.sum())
-                counts["true sure"] = int((sure & worse).sum())
+            sure = answer.told["p_regressed"].fill_null(0).to_numpy() >= SURE
+            for each, its_p in {"doubt": ~sure, "sure": sure}.items():
+                counts[f"called {each} {when}"] = int((answer.called & its_p).sum())
+                counts[f"true {each} {when}"] = int((answer.called & its_p & worse).sum())
 
     def score_suite(when: str, answer: Answer) -> None:
         """Whether a suite is red, or undecided, in which something broke and fails in that run."""
@@ -366,6 +369,20 @@ def count_looks(task: Task, seed: Sequence[int]) -> Counter[str]:
         counts[f"{name}said fixed"] = int((words == "fixed").sum())
     counts["words"] = (LOOKS - 1) * drawn.size
     counts["flaky words"] = (LOOKS - 1) * int(flaky.sum())
+    return counts
+
+
+def count_decline(task: Task, seed: Sequence[int]) -> Counter[str]:
+    """Checks of evals that got worse little by little: when that ends, and long after."""
+    assert task.runs is not None
+    drawn = draw(task.world, task.kind, STEADY, seed=seed, looks=task.runs + LATER)
+    drawn, broken = decline(drawn, task.runs), drawn.broken()
+    counts: Counter[str] = Counter(suites=1, broken=int(broken.sum()))
+    ends = drawn.at + task.runs - 1
+    for when, row in {"end": ends, "later": ends + LATER}.items():
+        answer = look(drawn, row)
+        counts.update({f"red {when}": answer.exit == 1, f"exit 0 {when}": answer.exit == 0})
+        counts[f"called {when}"] = int((answer.called & broken).sum())
     return counts
 
 
@@ -506,6 +523,7 @@ def count_sequence(task: Task, seed: Sequence[int]) -> Counter[str]:
 MEASURES: dict[str, Callable[[Task, Sequence[int]], Counter[str]]] = {
     "settle": count_settle,
     "looks": count_looks,
+    "decline": count_decline,
     "past": count_past,
     "returning": count_returning,
     "size": count_size,
@@ -532,7 +550,7 @@ def list_figures() -> list[Figure]:
                 for many in ([*map(int, runs.split())] or [None])
             )
             count = f"{runs} earlier {'run' if runs == '1' else 'runs'}"
-            named = title.format(kind=KINDS.get(kind), runs=count)
+            named = title.format(kind=KINDS.get(kind), runs=count, n=runs)
             figures.append(Figure(named, tasks, counts, sign, musts[min(at, len(musts) - 1)]))
     return figures
 

@@ -12,7 +12,7 @@ from support.lettered_api import LetteredApi
 from support.studied import with_studies
 
 from simulation.acting import LATER, NOW, choose_read, look
-from simulation.clocked import KINDS, LAWS, RISE, Drawn, draw
+from simulation.clocked import KINDS, LAWS, RISE, Drawn, decline, draw
 from simulation.returning import WORLDS as RETURNING
 from simulation.returning import draw_returning
 
@@ -57,6 +57,16 @@ def test_what_a_kind_says_is_true(world: str, kind: str) -> None:
         assert edited[broken].all() or kind == "drift"
         assert (drawn.worse(at) == broken).all()
         assert (drawn.rise(drawn.hours[at]) > 0) or kind != "hour"
+
+
+@in_each
+def test_a_decline_ends_in_even_steps_where_a_break_begins(world: str) -> None:
+    drawn = draw(world, "drift", 4, seed=(5, 1), looks=8)
+    slow, at = decline(drawn, 6), drawn.at
+    steps, whole = np.diff(slow.rates, axis=0), drawn.rates[at] - drawn.rates[at - 1]
+    assert np.allclose(steps[at - 1 : at + 5], whole / 6)
+    assert (steps[: at - 1] == 0).all()
+    assert np.allclose(slow.rates[at + 5 :], drawn.rates[at])
 
 
 def test_only_what_runs_again_soon_repeats_its_output() -> None:

@@ -65,28 +65,6 @@ def test_states_and_what_the_api_says_agree(world: str) -> None:
     assert not right.filter(frame["state"] == "failed").any()
 
 
-def test_an_edit_changes_the_code_of_the_blocks_in_which_evals_break() -> None:
-    seen = 0
-    for made in many("first", "edit", 3):
-        worse = made.rates[made.candidate_row] - made.rates[made.candidate_row - 1] > 0.2
-        worse &= made.suite.changed_at != made.candidate_row
-        blocks = {f"block_{at}" for at in made.suite.block[worse]}
-        assert blocks <= edited_blocks(made)
-        assert 1 <= len(edited_blocks(made)) <= 3
-        seen += len(blocks)
-    assert seen
-
-
-def test_a_benign_edit_changes_the_code_and_hardly_a_rate() -> None:
-    moved = 0
-    for made in many("first", "benign", 3):
-        assert edited_blocks(made)
-        change = np.abs(made.rates[-1] - made.rates[-2])[made.suite.changed_at != 4]
-        assert (change <= 0.1 + 1e-9).all()
-        moved += int((change > 0).sum())
-    assert moved
-
-
 @in_both_worlds
 def test_where_nothing_happens_no_code_and_no_rate_changes_in_the_last_run(world: str) -> None:
     for made in many(world, "same", 3):
