@@ -105,7 +105,8 @@ def show_rate(rate: Study) -> str:
         return f"{value:.1f} ({max(low, 0):.1f}–{high:.1f})"
     is_wide = max(value - low, high - value) >= WIDE and 0.1 <= value <= 0.9
     shown = show_share(round(value, 1) if is_wide else value)
-    return f"{shown} ({100 * low:.0f}–{100 * high:.0f})"
+    digits = 1 if "." in shown else 0
+    return f"{shown} ({100 * low:.{digits}f}–{100 * high:.{digits}f})"
 
 
 def find(study: Study, part: str, name: str) -> Any:
