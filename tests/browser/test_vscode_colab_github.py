@@ -151,7 +151,7 @@ def test_github_shows_the_saved_views_as_text_that_opens(
     # As it is in the page, where no style sheet keeps words apart.
     words = [re.sub(r"\s+", " ", each.text_content() or "") for each in (live, shown_)]
     assert "✗ 9 evals are still broken since the edit of extract_lines" in words[0]
-    assert "9 broke 4 flaky" in words[0]
+    assert "9 broke, 4 flaky" in words[0]
     assert "Rüegg: unit price 1.10, not 110 Rüegg_Lieferung_71.pdf" in words[0]
     assert live.locator("details").count() >= 9
     assert "20 evals" in words[1]
