@@ -146,7 +146,8 @@ def run_again(
 class RerunPlan:
     """The next step of :func:`settle`; as a text, a sentence.
 
-    ``asked`` are the evals to rerun now; ``gone`` counts evals that cannot run.
+    ``stories`` are the evals that count, ``asked`` those to rerun now; ``gone`` counts evals that
+    cannot run. Whether others ``are_some_tested`` now is said where nothing is left to rerun.
     """
 
     stories: Sequence[Story]
@@ -154,14 +155,17 @@ class RerunPlan:
     rounds: int
     now: datetime
     gone: int = 0
+    are_some_tested: bool = False
 
     @classmethod
     def make(
         cls, comparison: Comparison, rounds: int, allowed: int = sys.maxsize, *, now: datetime
     ) -> RerunPlan:
         """The plan from the comparison alone, before asking the API."""
-        stories = [] if inside(comparison).sides.read.others else _list_counting(comparison)
-        return cls(stories, _choose_now(stories, rounds, now)[:allowed], rounds, now)
+        stories = () if inside(comparison).sides.read.others else _list_counting(comparison)
+        asked = _choose_now(stories, rounds, now)[:allowed]
+        on_way = bool(inside(comparison).sides.saved.on_way)
+        return cls(stories, asked, rounds, now, are_some_tested=on_way)
 
     def __str__(self) -> str:
         if not self.asked:
@@ -181,7 +185,8 @@ class RerunPlan:
     def _why_nothing(self) -> str:
         undecided = sum(each.is_undecided for each in self.stories)
         if not undecided:
-            return "no eval that counts is undecided"
+            untested = " and that no run tests now" * self.are_some_tested
+            return f"no eval that counts{untested} is undecided"
         evals = count_noun(undecided, "undecided eval")
         if not self.rounds:
             return f"no rerun was asked for, with {evals}"
@@ -201,10 +206,11 @@ def _say_outcome(story: Story, now: datetime) -> str:
     return "passes" if passes else words.get(story.transition, say_doubt(story) or say_word(story))
 
 
-def _list_counting(comparison: Comparison) -> list[Story]:
+def _list_counting(comparison: Comparison) -> Sequence[Story]:
     """The evals without the accepted ones, and without those that a run tests now."""
-    aside = {*comparison.gate().accepted, *inside(comparison).sides.saved.on_way}
-    return [each for each in inside(comparison).stories if each.id not in aside]
+    accepted, compared = comparison.gate().accepted, inside(comparison)
+    counted = [each for each in compared.stories if each.id not in accepted]
+    return compared.sides.saved.leave_out_tested(counted)
 
 
 def _choose_now(
@@ -248,7 +254,8 @@ class _Settling:
             asked = self._choose()
             if asked or not self.only_errors:
                 stories, now = _list_counting(self.comparison), self.client.api_time
-                plan = RerunPlan(stories, asked, self.rounds, now, len(self.gone))
+                on_way = bool(inside(self.comparison).sides.saved.on_way)
+                plan = RerunPlan(stories, asked, self.rounds, now, len(self.gone), on_way)
                 self._announce(str(plan), len(asked))
             if asked:
                 self._start(asked)

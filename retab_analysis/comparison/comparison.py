@@ -333,10 +333,12 @@ class Comparison(Shown, called="verdict"):
         Returns:
             ``eval_name, p_regressed, reruns_to_clear, reruns_to_confirm, eval_id``. Each row is an
             eval that ended in an isolated error. Or it is a suspect, or broken with a probability
-            below 0.95, and four reruns may change its transition.
+            below 0.95, and four reruns may change its transition. Evals that a run tests now are
+            left out.
         """
         names = ("eval_name", "p_regressed", "reruns_to_clear", "reruns_to_confirm", "eval_id")
-        ids = [each.id for each in list_reruns(self._compared.stories)]
+        evals = self._compared.sides.saved.leave_out_tested(self._compared.stories)
+        ids = [each.id for each in list_reruns(evals)]
         return self.evals.filter(pl.col("eval_id").is_in(ids)).select(names)
 
     @property

@@ -72,7 +72,7 @@ class Steps:
     def settle(self, evals: Sequence[Story]) -> NextStep | None:
         reruns, _ = self.facts.looks
         if (tests := self.test(evals)) or not reruns:
-            return tests
+            return tests or (self.watch() if any(map(self.facts.find_run, evals)) else None)
         clears = "may clear it" if reruns == 1 else "may clear them"
         said = f"Run {count_noun(reruns, 'eval')} again, once, which {clears}"
         command = self._shell(f" --settle {_LISTED}")

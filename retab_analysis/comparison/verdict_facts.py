@@ -136,8 +136,9 @@ class VerdictFacts:
     @cached_property
     def looks(self) -> tuple[int, datetime | None]:
         """How many evals one rerun may clear, and when the next look may decide the rerun ones."""
-        waiting, until = find_next_look(self.counted, SETTLE_ROUNDS)
-        return len(list_reruns(self.counted)) - waiting, until
+        evals = self.sides.saved.leave_out_tested(self.counted)
+        waiting, until = find_next_look(evals, SETTLE_ROUNDS)
+        return len(list_reruns(evals)) - waiting, until
 
     @property
     def nothing(self) -> str:

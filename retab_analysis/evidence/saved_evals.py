@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ import polars as pl
 from retab_analysis.evidence.comparable import CANDIDATE
 from retab_analysis.evidence.places import is_in_scope
 from retab_analysis.evidence.presence import OPEN, Word
-from retab_analysis.evidence.story import APART, Standing
+from retab_analysis.evidence.story import APART, Standing, Story
 from retab_analysis.evidence.timeline import Timeline
 from retab_analysis.vocabulary import DECIDED, MOMENT
 
@@ -38,6 +38,10 @@ class SavedEvals:
         """The same, where some evals stand otherwise, and no others are apart."""
         others = {k: its for k, its in self.standing.items() if its not in APART}
         return replace(self, standing={**others, **evals})
+
+    def leave_out_tested(self, stories: Iterable[Story]) -> tuple[Story, ...]:
+        """The evals without those that a run tests now: reruns of these would come twice."""
+        return tuple(each for each in stories if each.id not in self.on_way)
 
     def of(self, eval_id: str) -> dict[str, Any]:
         """The facts of a story that come from here."""

@@ -564,3 +564,17 @@ def test_ten_errors_are_run_again_and_those_of_an_outage_are_not() -> None:
         assert made.headline == "‼ Outage: 12 of 24 evals ended in an error"
         assert errors_again(api, made) is made
         assert settle(made, client=api.client, progress=False) is made
+
+
+def test_an_eval_that_a_run_tests_now_is_not_run_again_and_the_next_step_says_so() -> None:
+    evals = {**alike(6, "P" * 8), **alike(1, "PPPPPPPF", "shaky")}
+    with LetteredApi(evals, codes="AAAAAAAA") as api:
+        unclear = api.check()
+        assert unclear.reruns["eval_name"].to_list() == ["shaky 0"]
+        api.run({"shaky 0": "U"}, scope="E", after=MINUTE)
+        found = api.check()
+        assert found.reruns.is_empty()
+        assert str(found.next_step).startswith("A run goes on; watch it")
+        said = Recorder()
+        assert settle(found, client=api.client, progress=said) is found
+        assert "that no run tests now is undecided" in str(said.told)
