@@ -7,6 +7,7 @@ From these sides on all is as in a check: :func:`retab_analysis.evidence.telling
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import polars as pl
@@ -53,7 +54,7 @@ def conclude(results: pl.DataFrame, evals: pl.DataFrame | None) -> Told:
     if evals is not None:
         return told
     stories = (each for each in told.stories if each.present or each.transition in BROKEN)
-    return Told(told.ledger, tuple(stories))
+    return replace(told, stories=tuple(stories))
 
 
 def _find_horizon(runs: pl.DataFrame) -> datetime | None:

@@ -120,9 +120,8 @@ def _collect_suite(told: Told) -> Suite:
     if all(each.has_own_past for each in stories):
         held = _choose_before(ledger, known & ~is_now, stories)
     else:
-        counting = (story for story in stories if not story.is_apart)
-        chosen = [each.at for story in counting for each in story.held]
-        held = known & ledger.places(results.filter(pl.col("at").is_in(chosen)))
+        counting = [each.index for each in stories if not each.is_apart]
+        held = known & ledger.places(told.held.filter(pl.col("eval").is_in(counting)))
     runs = ledger.rows.group_by("began", "is_now").agg(pl.col("moment").min())
     runs = runs.sort("is_now", "moment", "began", nulls_last=False).with_row_index("column")
     placed = ledger.rows.join(runs, on=("began", "is_now"))

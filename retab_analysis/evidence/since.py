@@ -29,7 +29,7 @@ from retab_analysis.evidence.rates import (
     Words,
 )
 from retab_analysis.evidence.readings import date_after_passes, infer_within, mark_returns
-from retab_analysis.evidence.story import Reading, Share
+from retab_analysis.evidence.story import NOTHING_READ, Reading, Share
 from retab_analysis.vocabulary import (
     CERTAIN_ENOUGH,
     CLEARED_BY_PASS,
@@ -302,13 +302,20 @@ class Findings:
         for part in (self._name_rows(since), self._find_ends()):
             table = table.join(part, on="eval", how="left", maintain_order="left")
         is_since = rows >= np.where(since >= 0, since, histories.candidate)[:, None]
-        parts = (~is_now, is_now, ~is_since, is_since, find_returned(histories, since))
-        names = ("earlier", "now", "before", "since", "on_code")
-        shares = zip(*(_count_shares(histories, part) for part in parts), strict=True)
-        return [
-            Reading(**row, **dict(zip(names, its, strict=True)))
-            for row, its in zip(table.drop("eval").iter_rows(named=True), shares, strict=True)
-        ]
+        parts = {
+            **{"earlier": ~is_now, "now": is_now, "before": ~is_since, "since": is_since},
+            "on_code": find_returned(histories, since),
+        }
+        counted = {name: _count_shares(histories, part) for name, part in parts.items()}
+        # Evals with as many results share an answer, most of them.
+        alike = table.with_columns(**counted).group_by(pl.exclude("eval")).agg("eval")
+        readings = [NOTHING_READ] * table.height
+        for *row, evals in alike.iter_rows():
+            found = dict(zip(alike.columns, row, strict=False))
+            reading = Reading(**found | {name: Share(**found[name]) for name in parts})
+            for each in evals:
+                readings[each] = reading
+        return readings
 
     def _find_ends(self) -> pl.DataFrame:
         """When an eval's newest row on the candidate's side ends, and how many results are reruns.
@@ -354,11 +361,11 @@ def _describe_newest(histories: Histories) -> dict[str, Bools | Ints]:
     }
 
 
-def _count_shares(histories: Histories, part: Bools) -> list[Share]:
+def _count_shares(histories: Histories, part: Bools) -> pl.Series:
     passes, fails = (
         np.where(part, each, 0).sum(axis=1) for each in (histories.passes, histories.fails)
     )
-    return [Share(*each) for each in zip(passes.tolist(), (passes + fails).tolist(), strict=True)]
+    return pl.DataFrame({"passed": passes, "of": passes + fails}).to_struct()
 
 
 def weigh(ledger: Ledger) -> Findings:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from statistics import median
@@ -65,6 +66,33 @@ class Outcome(Struct, frozen=True, gc=False):
     @property
     def is_decided(self) -> bool:
         return self.state in DECIDED
+
+
+OF_OUTCOMES = (
+    *("at", "side", "row", "comparable", "state", "moment", "run_id", "code", "is_whole", "outage"),
+)
+"""The columns of a ledger's results that make an outcome."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """The outcomes of all evals that their stories have, made for one once somebody reads them.
+
+    They are some of the ledger's ``results``, sorted by ``eval`` and time. Those of an eval are
+    between two ``ends``, the eval's and the one before.
+    """
+
+    results: pl.DataFrame
+    chosen: pl.DataFrame
+    ends: Sequence[int]
+
+    @cached_property
+    def _rows(self) -> list[tuple[Any, ...]]:
+        return self.chosen.select(OF_OUTCOMES).rows()
+
+    def of(self, index: int) -> tuple[Outcome, ...]:
+        first = self.ends[index - 1] if index else 0
+        return tuple(Outcome(*row) for row in self._rows[first : self.ends[index]])
 
 
 class Side(Struct, frozen=True, gc=False):
@@ -156,8 +184,7 @@ STALE: tuple[Standing, ...] = ("never", "block", "eval", "saved")
 class Story(Struct, frozen=True, eq=False, dict=True):
     """All facts about one eval.
 
-    ``outcomes`` are in the order of time, the candidate's last: all within the horizon, and before
-    it the newest of each state. ``was`` sums up the outcomes in ``held``.
+    ``was`` and ``now`` sum up outcomes before, and on the candidate's side.
     """
 
     id: str
@@ -167,13 +194,8 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     block_name: str | None = None  # its label, with its id if another block has it too
     index: int = 0  # its place in the ledger
     path: str | None = None
-    condition: str | None = None
     condition_kind: str | None = None
-    expected_value: str | None = None
-    document_names: Sequence[str] | None = None
-    results: pl.DataFrame | None = None  # of all evals, by their places
-    outcomes: tuple[Outcome, ...] = ()
-    held: tuple[Outcome, ...] = ()
+    of_all: Outcomes | None = None  # of all evals
     was: Side | None = None
     now: Side | None = None
     last_failure: Side | None = None
@@ -202,10 +224,34 @@ class Story(Struct, frozen=True, eq=False, dict=True):
 
     # Its results
 
+    @cached_property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """In the order of time, the candidate's last.
+
+        These are all within the horizon, and before it the newest of each state.
+        """
+        return () if self.of_all is None else self.of_all.of(self.index)
+
     def look_up(self, name: str, outcomes: Sequence[Outcome]) -> list[Any]:
         """A column of some of its results, the newest last."""
         places = [each.at for each in outcomes]
-        return [] if self.results is None else self.results[name].gather(places).to_list()
+        return [] if self.of_all is None else self.of_all.results[name].gather(places).to_list()
+
+    @property
+    def _sides(self) -> Sequence[Side]:
+        return [each for each in (self.now, self.was) if each is not None]
+
+    @property
+    def condition(self) -> str | None:
+        return first_known(each.condition for each in self._sides)
+
+    @property
+    def expected_value(self) -> str | None:
+        return first_known(each.expected_value for each in self._sides)
+
+    @property
+    def document_names(self) -> Sequence[str] | None:
+        return first_known(each.document_names for each in self._sides)
 
     @property
     def earlier(self) -> list[Outcome]:
@@ -247,6 +293,11 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     def is_comparable(self) -> bool:
         """Whether it was decided before with its present definition."""
         return self.reading.earlier.of > 0
+
+    @property
+    def is_decided_once(self) -> bool:
+        """Whether it was ever decided with its present definition."""
+        return self.is_comparable or self.is_decided
 
     @property
     def passed_before(self) -> bool:

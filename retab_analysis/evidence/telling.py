@@ -7,7 +7,7 @@ rest. It chooses, once, the earlier outcomes that each eval is compared with. Th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,7 +18,15 @@ from msgspec.structs import replace
 from retab_analysis.evidence.comparable import BASELINE, CANDIDATE, Ledger, collect
 from retab_analysis.evidence.saved_evals import SavedEvals
 from retab_analysis.evidence.since import Findings, weigh
-from retab_analysis.evidence.story import DEFINITION, Outcome, Reading, Side, Story, first_known
+from retab_analysis.evidence.story import (
+    DEFINITION,
+    OF_OUTCOMES,
+    Outcomes,
+    Reading,
+    Side,
+    Story,
+    first_known,
+)
 from retab_analysis.evidence.transitions import find_transition
 from retab_analysis.vocabulary import (
     DECIDED,
@@ -29,9 +37,6 @@ from retab_analysis.vocabulary import (
     state_counts,
 )
 
-_OUTCOME = (
-    *("at", "side", "row", "comparable", "state", "moment", "run_id", "code", "is_whole", "outage"),
-)
 SHOWN = Side.__struct_fields__[Side.__struct_fields__.index("block_id") : -1]
 """The columns of a result that a story shows of a side."""
 _PLACES = {word: place for place, word in enumerate(TRANSITIONS)}
@@ -39,10 +44,14 @@ _PLACES = {word: place for place, word in enumerate(TRANSITIONS)}
 
 @dataclass(frozen=True, eq=False)
 class Told:
-    """The stories of the evals that have a transition, the most urgent first, and their results."""
+    """The stories of the evals that have a transition, the most urgent first, and their results.
+
+    ``held`` are the earlier results that each eval is compared with.
+    """
 
     ledger: Ledger
     stories: tuple[Story, ...]
+    held: pl.DataFrame
 
 
 def tell(
@@ -61,14 +70,14 @@ def tell(
     ledger = collect(results, horizon)
     findings = weigh(ledger)
     table = _choose_outcomes(ledger, findings)
-    outcomes: list[list[Outcome]] = [[] for _ in range(ledger.evals.height)]
-    for index, *row in table.select("eval", *_OUTCOME).iter_rows():
-        outcomes[index].append(Outcome(*row))
-    held = [*_choose_held(outcomes, findings, own_past=own_past)]
-    now = [[each for each in its if each.is_now and each.is_present] for its in outcomes]
+    held = _choose_held(table, findings, own_past=own_past)
+    present = table.filter("comparable")
+    failed = present.filter(pl.col("state").is_in(NOT_PASSING)).unique("eval", keep="last")
+    chosen = (held, present.filter(side=CANDIDATE), failed)
+    sides, unknown = [_sum_up(ledger, each) for each in chosen], _find_unknown(present)
     readings = findings.read(own_past=own_past)
-    failed = [[e for e in its if e.is_present and e.state in NOT_PASSING][-1:] for its in outcomes]
-    sides, unknown = [_sum_up(ledger, its) for its in (held, now, failed)], _find_unknown(table)
+    ends = np.searchsorted(table["eval"], np.arange(ledger.evals.height), side="right")
+    of_all = Outcomes(ledger.results, table, ends.tolist())
     stories = []
     about = ledger.evals.select("eval_id", "eval_name", "path", "condition_kind")
     for index, (eval_id, name, path, kind) in enumerate(about.iter_rows()):
@@ -78,20 +87,14 @@ def tell(
             is_now = None
         if known["standing"] == "same_code":
             was = is_now
-        either = [side for side in (is_now, was) if side is not None]
         told = Story(
             id=eval_id,
             name=name,
-            block_id=first_known(side.block_id for side in either),
+            block_id=first_known([each.block_id for each in (is_now, was) if each is not None]),
             index=index,
             path=path,
-            condition=first_known(side.condition for side in either),
             condition_kind=kind,
-            expected_value=first_known(side.expected_value for side in either),
-            document_names=first_known(side.document_names for side in either),
-            results=ledger.results,
-            outcomes=tuple(outcomes[index]),
-            held=tuple(held[index]),
+            of_all=of_all,
             was=was,
             now=is_now,
             reading=readings[index],
@@ -99,14 +102,14 @@ def tell(
             last_failure=last_failure,
             has_own_past=own_past,
             **known,
-            is_beyond_gap=_is_beyond_gap(outcomes[index], readings[index], after_gaps),
+            is_beyond_gap=_is_beyond_gap(of_all, index, readings[index], after_gaps),
         )
         if transition := find_transition(told):
             stories.append(replace(told, transition=transition))
     stories += _list_unread(saved, ledger.evals["eval_id"])
     gone = {each.name or "": each for each in stories if each.standing == "removed" and each.name}
     stories = [replace(s, namesake=gone.get(s.name or "")) if s.is_new else s for s in stories]
-    return Told(ledger, tuple(sorted(stories, key=_find_place)))
+    return Told(ledger, tuple(sorted(stories, key=_find_place)), held)
 
 
 def _list_unread(saved: SavedEvals, read: pl.Series) -> Iterator[Story]:
@@ -127,7 +130,7 @@ def _choose_outcomes(ledger: Ledger, findings: Findings) -> pl.DataFrame:
 
     These are the newest of each state, before the eval was probably worse and altogether.
     """
-    table = ledger.results.select("eval", *_OUTCOME, *DEFINITION.values())
+    table = ledger.results.select("eval", *OF_OUTCOMES, *DEFINITION.values())
     evals, rows = table["eval"].to_numpy(), table["row"].fill_null(-1).to_numpy()
     if not ledger.is_inside.all():
         is_old = ~ledger.is_inside[evals, rows] & (rows >= 0)
@@ -144,10 +147,9 @@ def _choose_outcomes(ledger: Ledger, findings: Findings) -> pl.DataFrame:
     return table.sort("eval", "at")
 
 
-def _find_unknown(table: pl.DataFrame) -> dict[int, list[str]]:
+def _find_unknown(present: pl.DataFrame) -> dict[int, list[str]]:
     """What of the definition of each eval one side does not tell, and what may have changed."""
-    its, now = table.filter("comparable"), pl.col("side") == CANDIDATE
-    its = its.filter(pl.col("state").is_in(DECIDED))
+    its, now = present.filter(pl.col("state").is_in(DECIDED)), pl.col("side") == CANDIDATE
     words = []
     for word, name in DEFINITION.items():
         before, since = (pl.col(name).filter(each).is_not_null().any() for each in (~now, now))
@@ -159,9 +161,7 @@ def _find_unknown(table: pl.DataFrame) -> dict[int, list[str]]:
     return {index: found for index, found in lacking.iter_rows() if found}
 
 
-def _choose_held(
-    outcomes: Sequence[Sequence[Outcome]], findings: Findings, *, own_past: bool
-) -> Iterator[list[Outcome]]:
+def _choose_held(table: pl.DataFrame, findings: Findings, *, own_past: bool) -> pl.DataFrame:
     """The earlier outcomes that each eval is compared with.
 
     With a baseline these are all its comparable decided ones; without any, the outcomes of the
@@ -173,30 +173,24 @@ def _choose_held(
     cannot be compared.
     """
     since, candidate = findings.likely_since, findings.histories.candidate
-    before = np.where(findings.is_passing, 0, np.where(since < 0, candidate, since))
-    for its, limit in zip(outcomes, before.tolist(), strict=True):
-        earlier = [each for each in its if not each.is_now]
-        present = [each for each in earlier if each.is_present]
-        decided = [each for each in present if each.is_decided]
-        if own_past:
-            passed = [each for each in decided if each.state == "passed"]
-            best = [each for each in passed if each.row is not None and each.row < limit]
-        else:
-            best = [each for each in decided if each.side == BASELINE]
-        errors = [each for each in present if each.state == "error"]
-        chosen = best or decided or errors or present or earlier
-        newest = max((each.row for each in chosen if each.row is not None), default=None)
-        yield [
-            each
-            for each in chosen
-            if (newest is not None and each.row == newest)
-            or (not own_past and each.side == BASELINE)
-        ]
+    limit = np.where(findings.is_passing, 0, np.where(since < 0, candidate, since))
+    earlier = table.with_columns(limit=pl.Series(limit[table["eval"]])).filter(
+        pl.col("side") != CANDIDATE
+    )
+    state, row, is_baseline = pl.col("state"), pl.col("row"), pl.col("side") == BASELINE
+    is_best = (state == "passed") & (row < pl.col("limit")) if own_past else is_baseline
+    kinds = (state.is_in(DECIDED) & is_best, state.is_in(DECIDED), state == "error", pl.lit(True))
+    kind = pl.coalesce(
+        *(pl.when("comparable", each).then(place) for place, each in enumerate(kinds)), len(kinds)
+    )
+    chosen = earlier.filter(kind == kind.min().over("eval"))
+    is_held = (row == row.max().over("eval")).fill_null(False)
+    return chosen.filter(is_held if own_past else is_held | is_baseline)
 
 
-def _sum_up(ledger: Ledger, chosen: Iterable[Iterable[Outcome]]) -> dict[int, Side]:
+def _sum_up(ledger: Ledger, chosen: pl.DataFrame) -> dict[int, Side]:
     """A side of each eval, by its place in the ledger; each has its outcomes in order of time."""
-    its = ledger.results[[each.at for outcomes in chosen for each in outcomes]]
+    its = ledger.results[chosen["at"]]
     sums = its.group_by("eval").agg(
         *state_counts(),
         pl.col("score", "duration_ms").median(),
@@ -218,17 +212,17 @@ def _sum_up(ledger: Ledger, chosen: Iterable[Iterable[Outcome]]) -> dict[int, Si
 
 
 def _is_beyond_gap(
-    outcomes: Sequence[Outcome], reading: Reading, after_gaps: frozenset[str]
+    of_all: Outcomes, index: int, reading: Reading, after_gaps: frozenset[str]
 ) -> bool:
     """Whether unread runs lie between an eval's last pass and its first failure.
 
     There are unread runs before the runs ``after_gaps``.
     """
     since = reading.since_row
-    if since is None:
+    if since is None or not after_gaps:
         return False
     found = [reading.since_run_id]
-    for each in reversed(outcomes):
+    for each in reversed(of_all.of(index)):
         if each.row is None or each.row >= since:
             continue
         if each.is_present and each.state == "passed":

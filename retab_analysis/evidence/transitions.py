@@ -29,20 +29,19 @@ def find_transition(story: Story) -> Transition | None:
     if s.standing == "same_code" or s.standing == "not_comparable":
         return s.standing
     has_now = s.is_decided or bool(s.errors)
-    last_state = s.state if s.last is None else s.last.state
-    still_broken: Transition = "newly_blocked" if last_state == "blocked" else "regressed"
     # It was deleted, whatever ran. Frames tell only what the baseline had.
     if s.standing == "removed":
         return "removed"
-    if s.standing == "not known" and not s.present:
+    if s.standing == "not known" and not has_now and not s.present:
         return "removed" if any(each.side == BASELINE for each in s.outcomes) else None
     # It was never decided before.
-    if not s.is_known_before and s.is_decided and not s.is_comparable and not s.is_stale:
+    if s.is_decided and not s.is_known_before and not s.is_stale:
         return "added"
     # It was broken, and did not pass since: an edit, an error, or no result does not mend it.
     if not s.is_decided and s.reading.is_broken and not s.is_pending:
-        return still_broken
-    if s.errors and not s.is_decided:
+        last = s.state if s.last is None else s.last.state
+        return "newly_blocked" if last == "blocked" else "regressed"
+    if not s.is_decided and s.errors:
         return "newly_errored"
     if not has_now and s.is_pending:
         return None
