@@ -79,12 +79,14 @@ class Outcomes:
     """The outcomes of all evals that their stories have, made for one once somebody reads them.
 
     They are some of the ledger's ``results``, sorted by ``eval`` and time. Those of an eval are
-    between two ``ends``, the eval's and the one before.
+    between two ``ends``, the eval's and the one before. Before the runs ``after_gaps`` some runs
+    were not read.
     """
 
     results: pl.DataFrame
     chosen: pl.DataFrame
     ends: Sequence[int]
+    after_gaps: frozenset[str] = frozenset()
 
     @cached_property
     def _rows(self) -> list[tuple[Any, ...]]:
@@ -208,7 +210,6 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     read_at: datetime | None = None  # when the saved evals were read
     unknown: Sequence[str] = ()  # what of its definition one side lacks, and may have changed
     has_own_past: bool = True  # whether it is compared with its own past, not with a baseline
-    is_beyond_gap: bool = False  # whether unread runs lie before it got worse
     namesake: Story | None = None  # of a new one: the deleted eval that had its name
     transition: str = ""  # a Transition
 
@@ -519,12 +520,27 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         return place is not None and any(each.at >= place for each in its)
 
     @property
+    def _is_beyond_gap(self) -> bool:
+        """Whether unread runs lie between its last pass and its first failure."""
+        since, gaps = self.reading.since_row, self.of_all.after_gaps if self.of_all else frozenset()
+        if since is None:
+            return False
+        found = [self.reading.since_run_id]
+        for each in reversed(self.outcomes):
+            if each.row is None or each.row >= since:
+                continue
+            if each.is_present and each.state == "passed":
+                return not gaps.isdisjoint(found)
+            found.append(each.run_id)
+        return found[0] in gaps
+
+    @property
     def is_latest(self) -> bool:
         """Whether it may have got worse earlier than it shows."""
         was = self.was
         # If only the saved eval remembers its pass, other runs may lie between.
         is_remembered = was is not None and was.state == "passed" and was.run_id is None
-        return is_remembered or self.is_beyond_gap
+        return is_remembered or self._is_beyond_gap
 
     @property
     def cause(self) -> str | None:

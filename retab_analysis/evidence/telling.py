@@ -22,7 +22,6 @@ from retab_analysis.evidence.story import (
     DEFINITION,
     OF_OUTCOMES,
     Outcomes,
-    Reading,
     Side,
     Story,
     first_known,
@@ -77,7 +76,7 @@ def tell(
     sides, unknown = [_sum_up(ledger, each) for each in chosen], _find_unknown(present)
     readings = findings.read(own_past=own_past)
     ends = np.searchsorted(table["eval"], np.arange(ledger.evals.height), side="right")
-    of_all = Outcomes(ledger.results, table, ends.tolist())
+    of_all = Outcomes(ledger.results, table, ends.tolist(), after_gaps)
     stories = []
     about = ledger.evals.select("eval_id", "eval_name", "path", "condition_kind")
     for index, (eval_id, name, path, kind) in enumerate(about.iter_rows()):
@@ -102,7 +101,6 @@ def tell(
             last_failure=last_failure,
             has_own_past=own_past,
             **known,
-            is_beyond_gap=_is_beyond_gap(of_all, index, readings[index], after_gaps),
         )
         if transition := find_transition(told):
             stories.append(replace(told, transition=transition))
@@ -209,26 +207,6 @@ def _sum_up(ledger: Ledger, chosen: pl.DataFrame) -> dict[int, Side]:
         index: Side(*row)
         for index, *row in newest.select("eval", *Side.__struct_fields__).iter_rows()
     }
-
-
-def _is_beyond_gap(
-    of_all: Outcomes, index: int, reading: Reading, after_gaps: frozenset[str]
-) -> bool:
-    """Whether unread runs lie between an eval's last pass and its first failure.
-
-    There are unread runs before the runs ``after_gaps``.
-    """
-    since = reading.since_row
-    if since is None or not after_gaps:
-        return False
-    found = [reading.since_run_id]
-    for each in reversed(of_all.of(index)):
-        if each.row is None or each.row >= since:
-            continue
-        if each.is_present and each.state == "passed":
-            return not after_gaps.isdisjoint(found)
-        found.append(each.run_id)
-    return found[0] in after_gaps
 
 
 def _find_place(story: Story) -> tuple[object, ...]:

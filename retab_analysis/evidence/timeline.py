@@ -140,14 +140,13 @@ def mark_codes(
 
 def _code_by_era(coded: pl.DataFrame, histories: Mapping[str, BlockHistory]) -> pl.DataFrame:
     """Fill in the codes of the eras, where one alone covers the moment."""
-    keys = coded.select("block_id", MOMENT.alias("at"), "code").rows()
-    known = {
-        (block, at): histories[block].code_at(at)
-        for block, at in {key[:2] for key in keys if key[2] is None}
-        if block in histories and at is not None
-    }
-    codes = [known.get(key[:2]) if key[2] is None else key[2] for key in keys]
-    return coded.with_columns(code=pl.Series(codes, dtype=pl.String))
+    unnamed = coded.filter(pl.col("code").is_null()).select("block_id", told_at=MOMENT)
+    keys = unnamed.drop_nulls().unique()
+    known = (block in histories and histories[block].code_at(at) for block, at in keys.rows())
+    told = keys.with_columns(told=pl.Series([each or None for each in known], dtype=pl.String))
+    dated = coded.with_columns(told_at=MOMENT)
+    named = dated.join(told, on=keys.columns, how="left", maintain_order="left")
+    return named.with_columns(pl.coalesce("code", "told").alias("code")).drop("told", "told_at")
 
 
 def lacks_codes(results: pl.DataFrame) -> bool:
@@ -212,6 +211,7 @@ def _find_presences(
     ran = list_cells(make_cells(coded.with_columns(on_code=pl.lit("unknown")), saved))
     own = coded.join(saved, on=("eval_id", "block_id"), how="semi")
     newest = own.sort(MOMENT, BEGAN).select("eval_id", "code", MOMENT.alias("at")).drop_nulls("at")
+    newest = newest.unique("eval_id", keep="last", maintain_order=True)
     last, told = {row[0]: row[1:] for row in newest.iter_rows()}, dict[str, list[SavedWord]]()
     for row in saved.iter_rows(named=True):
         word = read_word(row, *last.get(row["eval_id"], (None, None)))
