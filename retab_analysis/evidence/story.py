@@ -78,9 +78,9 @@ OF_OUTCOMES = (
 class Outcomes:
     """The outcomes of all evals that their stories have, made for one once somebody reads them.
 
-    They are some of the ledger's ``results``, sorted by ``eval`` and time. Those of an eval are
-    between two ``ends``, the eval's and the one before. Before the runs ``after_gaps`` some runs
-    were not read.
+    They are some of the ledger's ``results``, sorted by ``eval`` and time. An eval's outcomes lie
+    between two ``ends``: its own, and the end of the eval before. Before the runs ``after_gaps``
+    some runs were not read.
     """
 
     results: pl.DataFrame

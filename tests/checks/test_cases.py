@@ -377,6 +377,14 @@ CASES = [
     Case("20P E", ("still_passing",), {0}, "41 of 41 pass\n", later="P"),
     Case("8P 2E", ERRED, {1}, "error at every run since 9 Apr", facts={"p_regressed": None}),
     *(Case("PPFPPFPPF"[:n], ("flaky",), {0}) for n in range(6, 10)),
+    # How late a break of a flaky eval is called, as how-sure.md says.
+    *(
+        Case(f"2P F 4P F 4P F 3P {n}F", words, exits, codes=codes, fine=6)
+        for n, codes, words, exits in (
+            *((6, "A", ("flaky",), {0}), (2, "16A 2B", ("flaky",), {0})),
+            (3, "16A 3B", ("regressed",), {1}),
+        )
+    ),
     Case("20P F 2P F", OPEN, {1, 2}, codes="20A 4B"),
     # A young eval waits for its own pass, or fails again hours later.
     Case("3P F", ("suspect",), {2}, blocks=4, facts=DRIFT),
