@@ -24,7 +24,7 @@ LOADING = "to load the code: processor time"
 FIRST = "the first call: processor time"
 LATER = "a later call: processor time"
 LABELS = (LOADING, FIRST, LATER)
-PROMISES = {FIRST: AtMost(250.0), LATER: AtMost(250.0)}
+PROMISES = {LOADING: AtMost(450.0), FIRST: AtMost(250.0), LATER: AtMost(250.0)}
 WORKFLOW = "wf_invoices"
 
 
@@ -44,6 +44,7 @@ def _in_a_process(credentials: dict[str, str], calls: int) -> list[float]:
         "PYTHONPATH": os.pathsep.join(sys.path),
         "RETAB_API_KEY": credentials["api_key"],
         "RETAB_API_BASE_URL": credentials["base_url"],
+        "PYTHONDONTWRITEBYTECODE": "",  # a library is compiled once
     }
     seconds: list[float] = json.loads(subprocess.check_output(command, env=environment))
     return seconds

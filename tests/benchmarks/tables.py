@@ -21,17 +21,20 @@ NAME = "tables"
 SIZE, DAYS = 100_000, 100
 PLAIN = f"{SIZE:,} results in {DAYS} runs: summarize_results"
 WEEKS, LABELS = (f"{each}, in times of summarize_results" for each in ("by week", "confusion"))
-PROMISES = {PLAIN: AtMost(1.0), WEEKS: AtMost(2.0), LABELS: AtMost(2.0)}
+EVALS = f"{SIZE:,} results in {DAYS} runs: summarize_evals"
+PROMISES = {PLAIN: AtMost(1.0), EVALS: AtMost(0.8), WEEKS: AtMost(2.0), LABELS: AtMost(2.0)}
 
 
 def measure(size: int = SIZE) -> list[Figure]:
-    """Count ``size`` results plainly, by week, and by label."""
+    """Count ``size`` results plainly, by week, and by label; and conclude about each eval."""
     frame = results(size)
     plain = _median(lambda: ra.summarize_results(frame))
     weeks = _median(lambda: ra.summarize_results(frame, every="1w"))
     labels = _median(lambda: ra.confusion(frame))
+    evals = _median(lambda: ra.summarize_evals(frame))
     return [
         Figure(PLAIN, plain, "s"),
+        Figure(EVALS, evals, "s"),
         Figure(WEEKS, weeks / plain, "times"),
         Figure(LABELS, labels / plain, "times"),
     ]
