@@ -389,8 +389,10 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     @property
     def passes_less_often(self) -> bool:
         """Whether it passes at times, but less often than before."""
+        if self.state != "mixed":
+            return False
         was, now = (0.0 if each is None else each.pass_rate or 0.0 for each in (self.was, self.now))
-        return self.state == "mixed" and now < was
+        return now < was
 
     @property
     def shown(self) -> Side | None:

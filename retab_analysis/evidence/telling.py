@@ -212,5 +212,6 @@ def _sum_up(ledger: Ledger, chosen: pl.DataFrame) -> dict[int, Side]:
 def _find_place(story: Story) -> tuple[object, ...]:
     """The most urgent first: by transition, the surest first, then by block, name and id."""
     p = -1.0 if story.p is None else story.p
-    names = ((each is None, each or "") for each in (story.block_id, story.name, story.id))
+    block, name = story.block_id, story.name
+    names = block is None, block or "", name is None, name or "", story.id
     return _PLACES[story.transition], -round(p, 3), *names

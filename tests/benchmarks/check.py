@@ -24,7 +24,7 @@ LOADING = "to load the code: processor time"
 FIRST = "the first call: processor time"
 LATER = "a later call: processor time"
 LABELS = (LOADING, FIRST, LATER)
-PROMISES = {LOADING: AtMost(450.0), FIRST: AtMost(250.0), LATER: AtMost(250.0)}
+PROMISES = {LOADING: AtMost(450.0), FIRST: AtMost(350.0), LATER: AtMost(250.0)}
 WORKFLOW = "wf_invoices"
 
 
