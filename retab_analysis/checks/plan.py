@@ -100,8 +100,9 @@ class RunListing:
 
     @classmethod
     def read(cls, source: Source) -> RunListing:
+        """Read the newest runs, and the other lists of the source beside them."""
         listing = cls(source)
-        listing.read_older()
+        source.read_workflow(listing.read_older)
         return listing
 
     def _read_page(self, to_date: datetime | None) -> None:

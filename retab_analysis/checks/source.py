@@ -20,7 +20,7 @@ from retab_analysis.fetch.params import RunList
 from retab_analysis.fetch.publications import is_unavailable, read_newest_versions
 from retab_analysis.fetch.results import eval_columns, list_results
 from retab_analysis.fetch.runs import read_newest_runs
-from retab_analysis.fetch.threads import TaskOutcomes, is_away, run_all
+from retab_analysis.fetch.threads import TaskOutcomes, is_away, next_done, run_all, threads
 from retab_analysis.progress import Progress, Silent
 from retab_analysis.schema import ERAS, LIVE_BLOCKS, RESULTS, VERSIONS
 from retab_analysis.transport import Client
@@ -42,7 +42,7 @@ class Lists:
     live: pl.DataFrame | None = None
     versions: pl.DataFrame | None = None
     workflow: pl.DataFrame | None = None
-    has_workflow: bool = False  # whether it was asked for
+    are_read: bool = False
     eras: dict[str, pl.DataFrame | None] = field(default_factory=dict)  # by blocks
     graphs: dict[str, pl.DataFrame | None] = field(default_factory=dict)  # by versions
     errors: dict[str, RetabAnalysisError] = field(default_factory=dict)
@@ -58,6 +58,8 @@ class Source:
 
     most_results = 0
     """How many results it can read without a request."""
+    listed: pl.DataFrame | None = None
+    """The workflow, if a list of workflows had it."""
 
     def __init__(self, client: Client, workflow_id: str, *, strict: bool = True) -> None:
         self.client, self.workflow_id, self.strict = client, workflow_id, strict
@@ -100,23 +102,25 @@ class Source:
             self.client.api_time,
         )
 
-    def read_workflow(self) -> pl.DataFrame | None:
-        """The workflow, None if unknown; the other lists are read beside it."""
-        if self._lists.has_workflow:
+    def read_workflow(self, beside: Callable[[], object] = lambda: None) -> pl.DataFrame | None:
+        """The workflow, None if unknown; the other lists, and ``beside``, are read beside it."""
+        if self._lists.are_read:
+            beside()
             return self._lists.workflow
-        outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
-        tasks: list[Callable[[], pl.DataFrame]] = [
+        outcomes, listed = TaskOutcomes[Any](), self.listed
+        find = partial(find_workflow, self.client, self.workflow_id)
+        tasks: list[Callable[[], object]] = [
+            beside,
             lambda: self.saved,
-            partial(find_workflow, self.client, self.workflow_id),
+            find if listed is None else lambda: listed,
             self.read_versions,
             self._read_live,
         ]
         run_all(tasks, self.client.max_concurrency, outcomes)
-        error = outcomes.errors.get(0) or outcomes.error()
-        if 0 not in outcomes.results and error is not None:
+        if error := outcomes.errors.get(0) or outcomes.errors.get(1):
             raise error
-        self._lists.workflow = workflow = outcomes.results.get(1)
-        self._lists.has_workflow = True
+        self._lists.workflow = workflow = outcomes.results.get(2)
+        self._lists.are_read = True
         if workflow is not None and workflow.height:
             self.name = workflow["name"][0] or ""
         return workflow
@@ -170,7 +174,11 @@ class Source:
     def read_results(self, runs: pl.DataFrame, progress: Progress | None = None) -> pl.DataFrame:
         missing = runs.filter(~pl.col("run_id").is_in([*self._taken, *self._read_ids]))
         if not missing.is_empty():
-            self._read = pl.concat([self._read, self._read_missing(missing, progress or Silent())])
+            with threads(1) as pool:
+                facts = pool.submit(self.read_facts)  # histories come beside the results
+                found = self._read_missing(missing, progress or Silent())
+                next_done([facts])
+            self._read = pl.concat([self._read, found])
             self._read_ids.update(missing["run_id"])
         taken = [each for each in runs["run_id"] if each in self._taken]
         others = pl.col("run_id").is_in([*{*runs["run_id"]}.difference(taken)])
