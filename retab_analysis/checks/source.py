@@ -13,8 +13,8 @@ import polars as pl
 from retab_analysis.errors import AuthenticationError, RetabAnalysisError, ServerError
 from retab_analysis.evidence.facts import Facts
 from retab_analysis.fetch.edits import read_graphs
-from retab_analysis.fetch.kept import read_history, read_results
-from retab_analysis.fetch.lists import find_workflow, read_live_blocks, read_saved
+from retab_analysis.fetch.kept import read_history, read_results, read_saved
+from retab_analysis.fetch.lists import find_workflow, read_live_blocks
 from retab_analysis.fetch.paging import PAGE_SIZE
 from retab_analysis.fetch.params import RunList
 from retab_analysis.fetch.publications import is_unavailable, read_newest_versions

@@ -1,5 +1,7 @@
 """The results of ended runs, and blocks' histories up to a save: a client asks for them once.
 
+It asks for all pages of the saved evals at once, by the cursors that it knows.
+
 Only what judges asks here (:class:`Source`). ``fetch_results`` always asks the API.
 """
 
@@ -20,6 +22,7 @@ from retab_analysis.decode import Problems
 from retab_analysis.errors import NotFoundError
 from retab_analysis.fetch.edits import read_history as list_history
 from retab_analysis.fetch.lists import read_eval
+from retab_analysis.fetch.lists import read_saved as list_saved
 from retab_analysis.fetch.paging import Fetched
 from retab_analysis.fetch.params import RunList
 from retab_analysis.fetch.results import list_results, with_runs
@@ -55,6 +58,7 @@ class _Shelf:
     histories: dict[tuple[str, str], tuple[object, pl.DataFrame]] = field(default_factory=dict)
     names: dict[str, str | None] = field(default_factory=dict)  # of evals that were saved once
     deleted: set[str] = field(default_factory=set)  # evals that the API does not have any more
+    cursors: dict[str, list[str | None]] = field(default_factory=dict)  # of saved evals, by workflow
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def put(self, run_id: str, kept: _RunResults) -> None:
@@ -103,6 +107,11 @@ def read_results(
     its = with_runs(pl.concat([RESULTS.empty(), *in_order]), runs)
     name = pl.col("eval_id").replace_strict(shelf.names, default=None, return_dtype=pl.String)
     return Fetched(its.with_columns(eval_name=name), problems)
+
+
+def read_saved(client: Client, workflow_id: str, *, strict: bool) -> Fetched:
+    known = shelves.setdefault(client, _Shelf()).cursors.setdefault(workflow_id, [])
+    return list_saved(client, workflow_id, strict=strict, known=known)
 
 
 def find_deleted(client: Client, evals: Sequence[str]) -> tuple[frozenset[str], bool]:

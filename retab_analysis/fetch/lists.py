@@ -105,9 +105,9 @@ def _fetch_list(
     return fetched
 
 
-def read_saved(client: Client | None, workflow_id: str, *, strict: bool = False) -> Fetched:
+def read_saved(client: Client | None, workflow_id: str, **how: Any) -> Fetched:
     filters = of_workflow(workflow_id)
-    return _read_all(client_or_default(client), filters, EVALS, strict=strict)
+    return _read_all(client_or_default(client), filters, EVALS, **{"strict": False} | how)
 
 
 def read_eval(client: Client, eval_id: str) -> object:

@@ -22,6 +22,7 @@ from retab_analysis.decode import (
     report_problems,
 )
 from retab_analysis.errors import PaginationError, ProtocolError, RetabAnalysisError
+from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress
 from retab_analysis.schema import Table
 from retab_analysis.transport import Client, check_time
@@ -144,12 +145,17 @@ def read_pages(
     strict: bool = True,
     accept: Accept = lambda structs: None,
     tries: int | None = None,
+    known: list[str | None] | None = None,
 ) -> Iterator[Page]:
     """Read a list page by page, from ``into.cursor`` on.
 
     Only an absent cursor is the end of a list: an empty or a short page with a cursor goes on. It
     yields a page once ``into`` has it. After an error, ``into`` has the rows so far and the cursor:
     the caller puts both on the error. ``wanted`` is the number of wanted rows, if not all.
+
+    ``known`` are the cursors of the last reading; this one renews them. Their pages are asked for
+    side by side, with the first. One counts only if the page before it ends with its cursor:
+    otherwise the list is read on from there.
     """
     table = into.gathering.table
 
@@ -163,18 +169,24 @@ def read_pages(
         into.gathering.look(page)
         return page
 
+    def ask(cursor: str | None, size: int = PAGE_SIZE) -> Page:
+        after = [] if cursor is None else [("after", cursor)]
+        return client.get(path, [*params, ("limit", str(size)), *after], parse=parse, tries=tries)
+
+    ready = _read_ahead(ask, [into.cursor, *known], client) if known else {}
     # The caller's cursor counts too: coming back to it is a circle.
-    seen, in_vain = {into.cursor}, 0
+    seen, in_vain = {into.cursor: True}, 0
     while True:
         before = len(into.ids)
         # No more than wanted; a whole page if the caller cut off rows that were counted here.
         missing = PAGE_SIZE if wanted is None else wanted - before
         size = missing if 0 < missing < PAGE_SIZE else PAGE_SIZE
-        cursor = [] if into.cursor is None else [("after", into.cursor)]
-        page = client.get(path, [*params, ("limit", str(size)), *cursor], parse=parse, tries=tries)
+        page = ready.pop(into.cursor, None) or ask(into.cursor, size)
         into.add(page)
         yield page
         if into.cursor is None:
+            if known is not None:
+                known[:] = [*seen][1:]
             return
         in_vain = in_vain + 1 if len(into.ids) == before else 0
         circle = f"the cursor {into.cursor!r} came a second time" if into.cursor in seen else None
@@ -184,7 +196,18 @@ def read_pages(
                 f"GET {path}: {circle or endless}; following it would never end. The rows so far "
                 "are in .partial"
             )
-        seen.add(into.cursor)
+        seen[into.cursor] = True
+
+
+def _read_ahead(
+    ask: Callable[[str | None], Page], cursors: Sequence[str | None], client: Client
+) -> dict[str | None, Page]:
+    """The pages at some cursors, as far as they can be read; raises the error of the first."""
+    outcomes: TaskOutcomes[Page] = TaskOutcomes()
+    run_all([partial(ask, each) for each in cursors], client.max_concurrency, outcomes)
+    if error := outcomes.errors.get(0):
+        raise error
+    return {cursors[at]: page for at, page in outcomes.results.items()}
 
 
 def read_list(
@@ -197,14 +220,13 @@ def read_list(
     progress: Progress | None = None,
     of: str | None = None,
     most_pages: int | None = None,
-    tries: int | None = None,
+    **how: Any,
 ) -> Fetched:
     """Records of another workflow than asked for, or than ``of``, raise a ProtocolError."""
     into, asked = Collected(Gathering(table)), dict(params)
     accept = refuse_other_workflow(of or asked.get("workflow_id"), table)
     try:
-        where = client, path, params, into
-        pages = read_pages(*where, strict=strict, accept=accept, tries=tries)
+        pages = read_pages(client, path, params, into, strict=strict, accept=accept, **how)
         for _ in itertools.islice(pages, most_pages):
             if progress is not None:
                 progress.update(len(into.ids))
