@@ -188,8 +188,7 @@ def overview(
         chosen = chosen.filter(pl.col("workflow_id").is_in(ids))
     elif chosen.is_empty():
         say(f"There is no workflow. {client.describe_environment()}.")
-    opened, outcomes, done = TaskOutcomes[Memory](), TaskOutcomes[Seen](), itertools.count(1)
-    rows, trends = chosen.to_dicts(), every is not None
+    rows, trends, done = chosen.to_dicts(), every is not None, itertools.count(1)
     with show_progress(progress, "Looking at workflows", "workflows") as bar:
 
         def update() -> None:
@@ -197,12 +196,12 @@ def overview(
 
         # All lists first: no workflow waits for the results of another one.
         opens = [partial(_open, client, listed) for listed in chosen.iter_slices(1)]
-        run_all(opens, _AT_ONCE, opened, update)
+        opened = run_all(opens, _AT_ONCE, on_done=update)
         newest: Any = [each.listing.runs["created_at"].max() for each in opened.results.values()]
         last = max(filter(None, newest), default=client.api_time)
         span = Periods.until(last, every or USUAL)
         tasks = [partial(_look_at, opened, at, row, span, trends) for at, row in enumerate(rows)]
-        run_all(tasks, _AT_ONCE, outcomes, update)
+        outcomes = run_all(tasks, _AT_ONCE, on_done=update)
     if (error := outcomes.error()) and (is_single or not outcomes.results):
         raise error
     errors = (outcomes.errors.get(at, error) for at in range(len(rows)))

@@ -13,7 +13,7 @@ import polars as pl
 from retab_analysis.errors import AuthenticationError, RetabAnalysisError, ServerError
 from retab_analysis.evidence.facts import Facts
 from retab_analysis.fetch.edits import read_graphs
-from retab_analysis.fetch.kept import read_history, read_results, read_saved
+from retab_analysis.fetch.kept import read_history, read_results, read_saved, say_dropped
 from retab_analysis.fetch.lists import find_workflow, read_live_blocks
 from retab_analysis.fetch.paging import PAGE_SIZE
 from retab_analysis.fetch.params import RunList
@@ -107,16 +107,10 @@ class Source:
         if self._lists.are_read:
             beside()
             return self._lists.workflow
-        outcomes, listed = TaskOutcomes[Any](), self.listed
         find = partial(find_workflow, self.client, self.workflow_id)
-        tasks: list[Callable[[], object]] = [
-            beside,
-            lambda: self.saved,
-            find if listed is None else lambda: listed,
-            self.read_versions,
-            self._read_live,
-        ]
-        run_all(tasks, self.client.max_concurrency, outcomes)
+        its: Any = find if self.listed is None else lambda: self.listed
+        tasks = beside, lambda: self.saved, its, self.read_versions, self._read_live
+        outcomes: TaskOutcomes[Any] = run_all(tasks, self.client.max_concurrency)
         if error := outcomes.errors.get(0) or outcomes.errors.get(1):
             raise error
         self._lists.workflow = workflow = outcomes.results.get(2)
@@ -151,9 +145,10 @@ class Source:
         page = read_newest_runs(self.client, self.workflow_id, limit=PAGE_SIZE, to_date=to_date)
         return page, page.height < PAGE_SIZE
 
-    def say_where(self, *, is_whole: bool) -> str:
-        """Where a list of runs ends; ``is_whole``: there are no others."""
-        return f"listed; {'the list ends here' if is_whole else 'older runs were not listed'}"
+    def say_where(self, read: pl.DataFrame, *, is_whole: bool) -> str:
+        """Where a list of runs ends, and what is not kept; ``is_whole``: there are no others."""
+        ends = "the list ends here" if is_whole else "older runs were not listed"
+        return f"listed; {ends}{say_dropped(self.client, read['run_id'])}"
 
     @property
     def read_ids(self) -> frozenset[str]:

@@ -205,11 +205,6 @@ def find_workflow(client: Client, workflow_id: str) -> pl.DataFrame:
         return WORKFLOWS.empty()
 
 
-def _list_newest(client: Client) -> pl.DataFrame:
-    path, order = LISTS[WORKFLOWS.name]
-    return read_list(client, path, order, WORKFLOWS, strict=False, most_pages=1).frame
-
-
 def read_live_blocks(client: Client, workflow_id: str) -> pl.DataFrame:
     return read_list(client, BLOCKS_PATH, of_workflow(workflow_id), LIVE_BLOCKS).frame
 
@@ -275,8 +270,9 @@ def explain_missing_run(client: Client, run_id: str, error: NotFoundError) -> No
 
 def _read_newest_workflows(client: Client) -> pl.DataFrame | None:
     """All workflows; None if they cannot be read, or are more than one request gives."""
+    path, order = LISTS[WORKFLOWS.name]
     try:
-        newest = _list_newest(client)
+        newest = read_list(client, path, order, WORKFLOWS, strict=False, most_pages=1).frame
     except RetabAnalysisError:
         return None
     return newest if newest.height < PAGE_SIZE else None

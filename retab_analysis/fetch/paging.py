@@ -22,7 +22,7 @@ from retab_analysis.decode import (
     report_problems,
 )
 from retab_analysis.errors import PaginationError, ProtocolError, RetabAnalysisError
-from retab_analysis.fetch.threads import TaskOutcomes, run_all
+from retab_analysis.fetch.threads import run_all
 from retab_analysis.progress import Progress
 from retab_analysis.schema import Table
 from retab_analysis.transport import Client, check_time
@@ -173,7 +173,11 @@ def read_pages(
         after = [] if cursor is None else [("after", cursor)]
         return client.get(path, [*params, ("limit", str(size)), *after], parse=parse, tries=tries)
 
-    ready = _read_ahead(ask, [into.cursor, *known], client) if known else {}
+    cursors = [into.cursor, *known] if known else []
+    ahead = run_all([partial(ask, each) for each in cursors], client.max_concurrency)
+    if error := ahead.errors.get(0):
+        raise error
+    ready = {cursors[at]: page for at, page in ahead.results.items()}
     # The caller's cursor counts too: coming back to it is a circle.
     seen, in_vain = {into.cursor: True}, 0
     while True:
@@ -197,17 +201,6 @@ def read_pages(
                 "are in .partial"
             )
         seen[into.cursor] = True
-
-
-def _read_ahead(
-    ask: Callable[[str | None], Page], cursors: Sequence[str | None], client: Client
-) -> dict[str | None, Page]:
-    """The pages at some cursors, as far as they can be read; raises the error of the first."""
-    outcomes: TaskOutcomes[Page] = TaskOutcomes()
-    run_all([partial(ask, each) for each in cursors], client.max_concurrency, outcomes)
-    if error := outcomes.errors.get(0):
-        raise error
-    return {cursors[at]: page for at, page in outcomes.results.items()}
 
 
 def read_list(
