@@ -12,6 +12,7 @@ import polars as pl
 
 from retab_analysis.analysis.periods import Length
 from retab_analysis.checks.defaults import open_source
+from retab_analysis.checks.plan import RunListing
 from retab_analysis.checks.verdict import Memory, Question, make_verdict
 from retab_analysis.checks.week import (
     BLOCKS,
@@ -204,12 +205,10 @@ def overview(
         outcomes = run_all(tasks, _AT_ONCE, on_done=update)
     if (error := outcomes.error()) and (is_single or not outcomes.results):
         raise error
-    errors = (outcomes.errors.get(at, error) for at in range(len(rows)))
-    seen = [
-        outcomes.results.get(at) or _see_unread(*its)
-        for at, its in enumerate(zip(rows, errors, strict=True))
-    ]
-    return _sum_up(seen, span, is_single=is_single)
+    seen = outcomes.results
+    for at in {*range(len(rows))} - seen.keys():
+        seen[at] = _see_unread(rows[at], outcomes.errors.get(at, error))
+    return _sum_up([seen[at] for at in range(len(rows))], span, is_single=is_single)
 
 
 def _sum_up(seen: Sequence[Seen], span: Periods, *, is_single: bool) -> Overview:
@@ -235,9 +234,7 @@ def _order(seen: Sequence[Seen]) -> list[Seen]:
 def _open(client: Client, listed: pl.DataFrame) -> Memory:
     source = open_source(client, listed["workflow_id"][0], progress=False)
     source.listed = listed
-    kept = Memory(source)
-    kept.listing  # noqa: B018 - reads all lists
-    return kept
+    return Memory(source, RunListing.read(source))
 
 
 def _look_at(
