@@ -44,7 +44,8 @@ class Meeting:
             self._seen.add(request.split(" ", 2)[1])
             if len(self._seen) >= self._number:
                 self._all.set()
-        self.failed = self.failed or not self._all.wait(10)
+        if not self._all.wait(10):
+            self.failed = True
 
     @property
     def took_place(self) -> bool:
