@@ -127,7 +127,7 @@ def overview(
 ) -> Overview:
     """Show how all workflows stand, or one: the answer of :func:`check` for each, the worst first.
 
-    It checks four workflows at a time, so many workflows take a while. With an archive
+    It reads the lists of all workflows, then it checks four workflows at a time. With an archive
     (:func:`use`), it fetches only new runs. :func:`write_report` makes a page of it to give away.
 
     Args:

@@ -100,7 +100,7 @@ class RunListing:
 
     @classmethod
     def read(cls, source: Source) -> RunListing:
-        """Read the newest runs, and the other lists of the source beside them."""
+        """Read the newest runs, and at the same time the other lists of the source."""
         listing = cls(source)
         source.read_workflow(listing.read_older)
         return listing
@@ -185,7 +185,7 @@ class ReadingPlan:
         return None if self.now is None or self.now.kind == "draft" else self.now
 
     def tabulate(self) -> pl.DataFrame:
-        """The plan as a frame; its last row says where the list stopped, and what is not kept."""
+        """The plan as a frame; its last row says where the list ends, and how many are not kept."""
         listing = self.listing
         where = listing.source.say_where(self.read, is_whole=listing.is_whole)
         last = (None, listing.oldest, None, f"{listing.runs.height} runs are {where}")

@@ -102,14 +102,14 @@ class Source:
             self.client.api_time,
         )
 
-    def read_workflow(self, beside: Callable[[], object] = lambda: None) -> pl.DataFrame | None:
-        """The workflow, None if unknown; the other lists, and ``beside``, are read beside it."""
+    def read_workflow(self, meanwhile: Callable[[], object] = lambda: None) -> pl.DataFrame | None:
+        """The workflow, None if unknown; reads the other lists, and does ``meanwhile``, at once."""
         if self._lists.are_read:
-            beside()
+            meanwhile()
             return self._lists.workflow
         find = partial(find_workflow, self.client, self.workflow_id)
         its: Any = find if self.listed is None else lambda: self.listed
-        tasks = beside, lambda: self.saved, its, self.read_versions, self._read_live
+        tasks = meanwhile, lambda: self.saved, its, self.read_versions, self._read_live
         outcomes: TaskOutcomes[Any] = run_all(tasks, self.client.max_concurrency)
         if error := outcomes.errors.get(0) or outcomes.errors.get(1):
             raise error
@@ -146,7 +146,7 @@ class Source:
         return page, page.height < PAGE_SIZE
 
     def say_where(self, read: pl.DataFrame, *, is_whole: bool) -> str:
-        """Where a list of runs ends, and what is not kept; ``is_whole``: there are no others."""
+        """Where a list of runs ends, and how many are not kept; ``is_whole``: it has all runs."""
         ends = "the list ends here" if is_whole else "older runs were not listed"
         return f"listed; {ends}{say_dropped(self.client, read['run_id'])}"
 
@@ -170,7 +170,7 @@ class Source:
         missing = runs.filter(~pl.col("run_id").is_in([*self._taken, *self._read_ids]))
         if not missing.is_empty():
             with threads(1) as pool:
-                facts = pool.submit(self.read_facts)  # histories come beside the results
+                facts = pool.submit(self.read_facts)  # the histories, together with the results
                 found = self._read_missing(missing, progress or Silent())
                 next_done([facts])
             self._read = pl.concat([self._read, found])
@@ -245,7 +245,7 @@ class Source:
         return ERAS.empty()
 
     def find_renamed(self, evals: Mapping[str, datetime]) -> frozenset[str]:
-        """Those of some evals that were only renamed since they ran; only an archive knows.
+        """The evals that were only renamed since they ran; only an archive knows.
 
         ``evals`` tells when the newest result of each began.
         """

@@ -90,7 +90,7 @@ def read_results(
     """What ``list_results`` gives for a RUNS frame; it asks for the runs that are not kept.
 
     Results stay when their eval is deleted, under the name that it had among the saved ``evals``.
-    Those of the first ``runs`` stay first.
+    If there is no room for all, the first ``runs`` stay.
     """
     shelf = shelves.setdefault(client, _Shelf())
     counts = {run_id: its for run_id, *its in runs.select("run_id", *_COUNTS).iter_rows()}
@@ -127,7 +127,7 @@ def read_saved(client: Client, workflow_id: str, *, strict: bool) -> Fetched:
 
 
 def find_deleted(client: Client, evals: Sequence[str]) -> tuple[frozenset[str], bool]:
-    """Those of some evals that were deleted: the API answers 404 to their ids. It asks for ten.
+    """The evals that were deleted, of some: the API answers 404 to their ids. It asks for ten.
 
     False if it gives another answer for one of them.
     """

@@ -64,7 +64,8 @@ class Client:
         deadline: Seconds for one request with all its retries. Once the API has answered a call,
             waiting for its rate limit may take up to 600 seconds more.
         max_attempts: How often a GET is tried; answers with 429 do not count. A POST is sent once.
-        max_concurrency: How many requests one fetch sends at the same time.
+        max_concurrency: How many requests one fetch sends at the same time. A check may do two
+            fetches at once, an overview four checks.
 
     Attributes:
         clock_offset: Seconds by which the API's clock is ahead of this machine's, by the ``Date``
