@@ -173,6 +173,7 @@ class Source:
                 facts = pool.submit(self.read_facts)  # the histories, together with the results
                 found = self._read_missing(missing, progress or Silent())
                 next_done([facts])
+            facts.result()
             self._read = pl.concat([self._read, found])
             self._read_ids.update(missing["run_id"])
         taken = [each for each in runs["run_id"] if each in self._taken]
