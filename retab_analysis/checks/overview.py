@@ -233,7 +233,7 @@ def _order(seen: Sequence[Seen]) -> list[Seen]:
 
 def _open(client: Client, listed: pl.DataFrame) -> Memory:
     source = open_source(client, listed["workflow_id"][0], progress=False)
-    source.listed = listed
+    source.find_workflow = lambda: listed
     return Memory(source, RunListing.read(source))
 
 

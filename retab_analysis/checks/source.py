@@ -58,13 +58,12 @@ class Source:
 
     most_results = 0
     """How many results it can read without a request."""
-    listed: pl.DataFrame | None = None
-    """The workflow, if a list of workflows had it."""
 
     def __init__(self, client: Client, workflow_id: str, *, strict: bool = True) -> None:
         self.client, self.workflow_id, self.strict = client, workflow_id, strict
         self.unread = 0
         self.name = ""  # of the workflow, once it was read
+        self.find_workflow: Callable[[], pl.DataFrame] = partial(find_workflow, client, workflow_id)
         self._lists = Lists()
         self._taken: dict[str, pl.DataFrame] = {}
         self._read, self._read_ids = RESULTS.empty(), set[str]()
@@ -107,9 +106,8 @@ class Source:
         if self._lists.are_read:
             meanwhile()
             return self._lists.workflow
-        find = partial(find_workflow, self.client, self.workflow_id)
-        its: Any = find if self.listed is None else lambda: self.listed
-        tasks = meanwhile, lambda: self.saved, its, self.read_versions, self._read_live
+        lists = self.find_workflow, self.read_versions, self._read_live
+        tasks = meanwhile, lambda: self.saved, *lists
         outcomes: TaskOutcomes[Any] = run_all(tasks, self.client.max_concurrency)
         if error := outcomes.errors.get(0) or outcomes.errors.get(1):
             raise error

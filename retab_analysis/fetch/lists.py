@@ -21,12 +21,7 @@ from retab_analysis.errors import ConfigError, NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.paging import PAGE_SIZE, Fetched, read_list, read_record
 from retab_analysis.fetch.params import check_text, client_or_default, quote_id
 from retab_analysis.progress import Progress, show_progress
-from retab_analysis.schema import (
-    EVALS,
-    LIVE_BLOCKS,
-    WORKFLOWS,
-    Table,
-)
+from retab_analysis.schema import EVALS, LIVE_BLOCKS, WORKFLOWS, Table
 from retab_analysis.transport import Client
 from retab_analysis.transport.request import Params
 
@@ -105,9 +100,8 @@ def _fetch_list(
     return fetched
 
 
-def read_saved(client: Client | None, workflow_id: str, **how: Any) -> Fetched:
-    filters = of_workflow(workflow_id)
-    return _read_all(client_or_default(client), filters, EVALS, **{"strict": False} | how)
+def read_saved(client: Client, workflow_id: str, **how: Any) -> Fetched:
+    return _read_all(client, of_workflow(workflow_id), EVALS, **{"strict": False} | how)
 
 
 def read_eval(client: Client, eval_id: str) -> object:
