@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import itertools
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -166,8 +167,19 @@ def test_pages_that_do_not_meet_lose_and_double_nothing(api: LetteredApi, what: 
         assert [*told.timeline.facts.saved["eval_id"]] == saved(api)
         assert again.evals.equals(usual.evals)
         assert (str(again), again.gate()) == (str(usual), usual.gate())
-    # It knows the list as it is now.
-    assert len(pages(api, api.client)) == -(-len(saved(api)) // SIZE)
+    # What was known is good for the next look, too.
+    asked = pages(api, api.client)
+    assert len(asked) == len({*asked}) <= -(-len(saved(api)) // SIZE) + 2
+
+
+@pytest.mark.parametrize("at_first", [True, False])
+def test_a_new_eval_costs_one_more_page(api: LetteredApi, *, at_first: bool) -> None:
+    new = "broken" if at_first else "fine 7"
+    api.remove(new)
+    usual = pages(api, api.client)
+    api.restore(new)
+    # The page that ends before a known one begins, and no other.
+    assert [len(pages(api, api.client)) for _ in range(3)] == [len(usual) + 1] * 3
 
 
 FAULTS = {
@@ -179,17 +191,21 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("after", range(4))
+@pytest.mark.parametrize("after", range(3))
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_page_that_fails_once_is_no_other_answer(
     api: LetteredApi, fault: str, after: int
 ) -> None:
-    first = look(api)
-    api.fail(EVALS, FAULTS[fault], after=after)
-    if after == 0 and fault == "no such cursor":
-        with pytest.raises(ra.errors.NotFoundError):
-            look(api)
-    assert look(api).evals.equals(first.evals)
+    first, seen = look(api), itertools.count()
+
+    def fail(request: str) -> Reply | None:
+        """Of the pages that a cursor names, one fails."""
+        return FAULTS[fault] if "after=" in request and next(seen) == after else None
+
+    api.broken[EVALS] = fail
+    for _ in range(2):
+        assert look(api).evals.equals(first.evals)
+    assert next(seen) > after
 
 
 def test_a_list_that_breaks_off_is_not_completed_from_memory(api: LetteredApi) -> None:
@@ -201,30 +217,29 @@ def test_a_list_that_breaks_off_is_not_completed_from_memory(api: LetteredApi) -
     assert look(api).headline == look(api, another(api)).headline
 
 
-def test_cursors_of_one_listing_only(api: LetteredApi) -> None:
-    """An API whose cursors are good for one listing: what was known is asked for in vain."""
-    listing = 0
+@pytest.mark.parametrize("expire", [True, False])
+def test_cursors_of_one_listing_only(api: LetteredApi, *, expire: bool) -> None:
+    """Cursors of an earlier listing are refused, or show the list as it was then."""
+    listings: list[list[dict[str, Any]]] = []
 
-    def give(request: str) -> Reply | None:
-        nonlocal listing
-        target = request.split(" ", 2)[1]
-        query = dict(parse_qsl(urlsplit(target).query))
-        cursor, _, number = query.get("after", "").partition("@")
-        if cursor and number != str(listing):
+    def give(request: str) -> Reply:
+        query = dict(parse_qsl(urlsplit(request.split(" ", 2)[1]).query))
+        begin, _, number = query.get("after", "").partition("@")
+        if not begin:
+            listings.append([api._eval(each) for each in api._saved()])
+        at = int(number or len(listings) - 1)
+        if expire and at < len(listings) - 1:
             return reply(400, {"detail": "The cursor has expired"})
-        listing += not cursor
-        params = {**query, "after": cursor} if cursor else query
-        usual = api._get("/v1/workflows/evals", params)
-        body = usual.data.partition(b"\r\n\r\n")[2]
-        told = json.loads(body)
-        if told["list_metadata"]["after"]:
-            told["list_metadata"]["after"] += f"@{listing}"
-        return reply(body=told)
+        rows, first = listings[at], int(begin or 0)
+        end = first + SIZE
+        return reply(body=page(rows[first:end], f"{end}@{at}" if end < len(rows) else None))
 
-    first = look(api)
     api.broken[EVALS] = give
-    for _ in range(3):
-        assert look(api).evals.equals(first.evals)
+    for gone in ([], ["fine 16"], ["fine 2"], []):
+        api.remove(*gone)
+        told = inside(look(api)).sides.told
+        assert told is not None
+        assert [*told.timeline.facts.saved["eval_id"]] == api._saved()
 
 
 # The results that are kept
