@@ -68,7 +68,7 @@ class ArchiveSource(Source):
     def list_runs(self, to_date: datetime | None) -> tuple[pl.DataFrame, bool]:
         return self._runs, True
 
-    def say_where(self, *, is_whole: bool) -> str:
+    def say_where(self, read: pl.DataFrame, *, is_whole: bool) -> str:
         return "in the archive"
 
     def read_kept_edits(self) -> pl.DataFrame:

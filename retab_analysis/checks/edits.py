@@ -12,12 +12,7 @@ from retab_analysis.checks.moments import find_moment, say_unknown
 from retab_analysis.checks.plan import ReadingPlan
 from retab_analysis.checks.source import MOST_BLOCKS, Source
 from retab_analysis.comparison.comparison import Comparison, inside
-from retab_analysis.comparison.config_changes import (
-    FORGOTTEN,
-    NOT_THERE,
-    Edits,
-    compare_blocks,
-)
+from retab_analysis.comparison.config_changes import FORGOTTEN, NOT_THERE, Edits, compare_blocks
 from retab_analysis.errors import ConfigError, NotFoundError, RetabAnalysisError
 from retab_analysis.evidence.timeline import list_histories
 from retab_analysis.evidence.versions import Moment, find_era

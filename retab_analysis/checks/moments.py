@@ -16,13 +16,7 @@ from retab_analysis.comparison.since import CURRENT, Known, Since, find_since, l
 from retab_analysis.errors import ConfigError, RetabAnalysisError, list_some
 from retab_analysis.evidence.names import Edit, find_edits, list_edits, make_name, split_state
 from retab_analysis.evidence.timeline import Timeline, list_histories
-from retab_analysis.evidence.versions import (
-    BEFORE,
-    CODE_OF,
-    Moment,
-    PublishedVersion,
-    Versions,
-)
+from retab_analysis.evidence.versions import BEFORE, CODE_OF, Moment, PublishedVersion, Versions
 from retab_analysis.fetch.paging import PAGE_SIZE
 from retab_analysis.fetch.publications import note_versions
 from retab_analysis.fetch.runs import fetch_run, read_newest_runs

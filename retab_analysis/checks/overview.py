@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ import polars as pl
 
 from retab_analysis.analysis.periods import Length
 from retab_analysis.checks.defaults import open_source
+from retab_analysis.checks.plan import RunListing
 from retab_analysis.checks.verdict import Memory, Question, make_verdict
 from retab_analysis.checks.week import (
     BLOCKS,
@@ -30,7 +31,7 @@ from retab_analysis.comparison.conclusion import write_heading
 from retab_analysis.comparison.detail import WORDS
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.shown import Shown
-from retab_analysis.fetch import fetch_runs, fetch_workflows
+from retab_analysis.fetch import fetch_workflows
 from retab_analysis.fetch.lists import resolve_named
 from retab_analysis.fetch.params import check_text, client_or_default
 from retab_analysis.fetch.starts import SAVE_FIRST
@@ -76,7 +77,7 @@ UNWELL = pl.Schema(
 """The columns of ``Overview.frame`` of one workflow, one row per saved eval that does not pass."""
 
 _EVAL_COLUMNS = (*map(TableColumn, ("Eval", "Because", "Block")), TableColumn("Since", named=True))
-_AT_ONCE = 2  # workflows: each check uses all connections
+_AT_ONCE = 4  # workflows: each has so many connections as a fetch
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -126,7 +127,7 @@ def overview(
 ) -> Overview:
     """Show how all workflows stand, or one: the answer of :func:`check` for each, the worst first.
 
-    It checks two workflows at a time, so many workflows take a while. With an archive
+    It reads the lists of all workflows, then it checks four workflows at a time. With an archive
     (:func:`use`), it fetches only new runs. :func:`write_report` makes a page of it to give away.
 
     Args:
@@ -181,33 +182,32 @@ def overview(
     if every is not None:
         Length.read(every)  # which refuses an unusable one
     client = client_or_default(client)
-    asked: Any = {"client": client, "progress": False}
-    chosen = fetch_workflows(**asked)
-    found = None
+    chosen = fetch_workflows(client=client, progress=False)
     if several is not None:
         names = dict(chosen.select("workflow_id", "name").iter_rows())
         ids = [resolve_named(client, "workflow", e, names, parts=True) for e in several]
-        found = ids[0] if is_single else None
         chosen = chosen.filter(pl.col("workflow_id").is_in(ids))
     elif chosen.is_empty():
         say(f"There is no workflow. {client.describe_environment()}.")
-    outcomes: TaskOutcomes[Seen] = TaskOutcomes()
-    newest = fetch_runs(found, limit=1, **asked)
-    last: datetime | None = newest.select(pl.col("created_at").max()).item()
-    span = Periods.until(last or client.api_time, every or USUAL)
-    has_trends = every is not None
-    rows = chosen.to_dicts()
-    tasks = [partial(_look_at, client, row, span, trends=has_trends) for row in rows]
+    rows, trends, done = chosen.to_dicts(), every is not None, itertools.count(1)
     with show_progress(progress, "Looking at workflows", "workflows") as bar:
 
         def update() -> None:
-            bar.update(len(outcomes.results) + len(outcomes.errors), len(tasks))
+            bar.update(next(done) // 2, len(rows))  # each is opened, then judged
 
-        run_all(tasks, _AT_ONCE, outcomes, update)
+        # All lists first: no workflow waits for the results of another one.
+        opens = [partial(_open, client, listed) for listed in chosen.iter_slices(1)]
+        opened = run_all(opens, _AT_ONCE, on_done=update)
+        newest: Any = [each.listing.runs["created_at"].max() for each in opened.results.values()]
+        last = max(filter(None, newest), default=client.api_time)
+        span = Periods.until(last, every or USUAL)
+        tasks = [partial(_look_at, opened, at, row, span, trends) for at, row in enumerate(rows)]
+        outcomes = run_all(tasks, _AT_ONCE, on_done=update)
     if (error := outcomes.error()) and (is_single or not outcomes.results):
         raise error
-    unread = {at: _see_unread(rows[at], error) for at, error in outcomes.errors.items()}
-    seen = outcomes.results | unread
+    seen = outcomes.results
+    for at in {*range(len(rows))} - seen.keys():
+        seen[at] = _see_unread(rows[at], outcomes.errors.get(at, error))
     return _sum_up([seen[at] for at in range(len(rows))], span, is_single=is_single)
 
 
@@ -231,12 +231,21 @@ def _order(seen: Sequence[Seen]) -> list[Seen]:
     return [replace(seen[row.pop("at")], told=row) for row in worst.to_dicts()]
 
 
-def _look_at(client: Client, workflow: Mapping[str, Any], span: Periods, *, trends: bool) -> Seen:
-    flow = workflow["workflow_id"]
-    source = open_source(client, flow, progress=False)
-    kept, evals = Memory(source), source.saved.height
+def _open(client: Client, listed: pl.DataFrame) -> Memory:
+    source = open_source(client, listed["workflow_id"][0], progress=False)
+    source.find_workflow = lambda: listed
+    return Memory(source, RunListing.read(source))
+
+
+def _look_at(
+    opened: TaskOutcomes[Memory], at: int, workflow: Mapping[str, Any], span: Periods, trends: bool
+) -> Seen:
+    if at not in opened.results and (error := opened.errors.get(at) or opened.error()):
+        raise error
+    kept, flow = opened.results.pop(at), workflow["workflow_id"]
+    source, evals = kept.source, kept.source.saved.height
     told = {"workflow_id": flow, "name": workflow["name"], "n_evals": evals}
-    told["read_at"] = client.api_time
+    told["read_at"] = source.client.api_time
     if kept.listing.present.is_empty():
         nothing = Heading("○", "other", "No run yet" if evals else "No evals yet")
         notes = () if evals else (f"{SAVE_FIRST.format(flow)}.",)

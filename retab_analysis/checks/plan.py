@@ -100,8 +100,9 @@ class RunListing:
 
     @classmethod
     def read(cls, source: Source) -> RunListing:
+        """Read the newest runs, and at the same time the other lists of the source."""
         listing = cls(source)
-        listing.read_older()
+        source.read_workflow(listing.read_older)
         return listing
 
     def _read_page(self, to_date: datetime | None) -> None:
@@ -170,18 +171,27 @@ class ReadingPlan:
     follow: bool  # whether later runs of a block may take the candidate's place
     baseline: Choice | None  # None if each eval is compared with its own past
     read: pl.DataFrame
+    listing: RunListing
     horizon: datetime | None = None  # rows before it only tell since when
     after_gaps: frozenset[str] = frozenset()  # there are unread whole runs before these
     open_runs: pl.DataFrame = field(default_factory=RUNS.empty)  # newer ones that have not ended
     now: Moment | None = DRAFT_NOW  # the checked version; None if runs were asked for
     before: Moment | None = None  # the version it is compared with
-    table: pl.DataFrame = field(default_factory=PLAN.to_frame)
     notes: tuple[str, ...] = ()
 
     @property
     def past(self) -> Moment | None:
         """The checked version, if it is not the draft."""
         return None if self.now is None or self.now.kind == "draft" else self.now
+
+    def tabulate(self) -> pl.DataFrame:
+        """The plan as a frame; its last row says where the list ends, and how many are not kept."""
+        listing = self.listing
+        where = listing.source.say_where(self.read, is_whole=listing.is_whole)
+        last = (None, listing.oldest, None, f"{listing.runs.height} runs are {where}")
+        rows = self.read.sort("created_at", "run_id", descending=True, nulls_last=True)
+        end = pl.DataFrame([last], schema=PLAN, orient="row")
+        return pl.concat([rows.select(PLAN.names()), end])
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,12 +267,12 @@ def make_plan(
         follow=wanted is not None,
         baseline=against,
         read=read,
+        listing=listing,
         horizon=earlier["created_at"][HORIZON - 1] if earlier.height >= HORIZON else None,
         after_gaps=_find_gaps(earlier, read["run_id"], now.runs),
         open_runs=newer.filter(~pl.col("is_terminal") | listing.is_future, pl.lit(past is None)),
         now=wanted,
         before=before,
-        table=_tabulate(read, listing),
         notes=() if past else _note_left_out(listing, newer.filter(created > newest)),
     )
 
@@ -291,9 +301,9 @@ def _plan_versions(listing: RunListing, before: Moment, now: Moment) -> ReadingP
         follow=False,
         baseline=against,
         read=read,
+        listing=listing,
         now=now,
         before=before,
-        table=_tabulate(read, listing),
     )
 
 
@@ -494,19 +504,6 @@ def _find_gaps(earlier: pl.DataFrame, read: pl.Series, candidate: pl.DataFrame) 
     after = earlier["run_id"].filter(is_read & ~is_read.shift(-1, fill_value=True))
     is_next = is_read.head(1).all()
     return frozenset(after) | (frozenset() if is_next else frozenset(candidate["run_id"]))
-
-
-def _tabulate(read: pl.DataFrame, listing: RunListing) -> pl.DataFrame:
-    """The plan as a frame; its last row says where the list stopped."""
-    where = listing.source.say_where(is_whole=listing.is_whole)
-    last = {
-        "run_id": None,
-        "created_at": listing.oldest,
-        "scope": None,
-        "why": f"{listing.runs.height} runs are {where}",
-    }
-    rows = read.sort("created_at", "run_id", descending=True, nulls_last=True)
-    return pl.concat([rows.select(PLAN.names()), pl.DataFrame([last], schema=PLAN)])
 
 
 def _note_left_out(listing: RunListing, newer: pl.DataFrame) -> tuple[str, ...]:

@@ -109,7 +109,7 @@ def make_sides(plan: ReadingPlan, versions: Versions, client: Client) -> Sides:
         read=ReadRuns(
             why=plan.candidate.why,
             against=_say_against(plan),
-            plan=plan.table,
+            plan=plan.tabulate(),
             horizon=plan.horizon,
             after_gaps=plan.after_gaps,
             unnamed=lost[0],

@@ -13,14 +13,14 @@ import polars as pl
 from retab_analysis.errors import AuthenticationError, RetabAnalysisError, ServerError
 from retab_analysis.evidence.facts import Facts
 from retab_analysis.fetch.edits import read_graphs
-from retab_analysis.fetch.kept import read_history, read_results
-from retab_analysis.fetch.lists import find_workflow, read_live_blocks, read_saved
+from retab_analysis.fetch.kept import read_history, read_results, read_saved, say_dropped
+from retab_analysis.fetch.lists import find_workflow, read_live_blocks
 from retab_analysis.fetch.paging import PAGE_SIZE
 from retab_analysis.fetch.params import RunList
 from retab_analysis.fetch.publications import is_unavailable, read_newest_versions
 from retab_analysis.fetch.results import eval_columns, list_results
 from retab_analysis.fetch.runs import read_newest_runs
-from retab_analysis.fetch.threads import TaskOutcomes, is_away, run_all
+from retab_analysis.fetch.threads import TaskOutcomes, is_away, next_done, run_all, threads
 from retab_analysis.progress import Progress, Silent
 from retab_analysis.schema import ERAS, LIVE_BLOCKS, RESULTS, VERSIONS
 from retab_analysis.transport import Client
@@ -42,7 +42,7 @@ class Lists:
     live: pl.DataFrame | None = None
     versions: pl.DataFrame | None = None
     workflow: pl.DataFrame | None = None
-    has_workflow: bool = False  # whether it was asked for
+    are_read: bool = False
     eras: dict[str, pl.DataFrame | None] = field(default_factory=dict)  # by blocks
     graphs: dict[str, pl.DataFrame | None] = field(default_factory=dict)  # by versions
     errors: dict[str, RetabAnalysisError] = field(default_factory=dict)
@@ -63,6 +63,7 @@ class Source:
         self.client, self.workflow_id, self.strict = client, workflow_id, strict
         self.unread = 0
         self.name = ""  # of the workflow, once it was read
+        self.find_workflow: Callable[[], pl.DataFrame] = partial(find_workflow, client, workflow_id)
         self._lists = Lists()
         self._taken: dict[str, pl.DataFrame] = {}
         self._read, self._read_ids = RESULTS.empty(), set[str]()
@@ -100,23 +101,18 @@ class Source:
             self.client.api_time,
         )
 
-    def read_workflow(self) -> pl.DataFrame | None:
-        """The workflow, None if unknown; the other lists are read beside it."""
-        if self._lists.has_workflow:
+    def read_workflow(self, meanwhile: Callable[[], object] = lambda: None) -> pl.DataFrame | None:
+        """The workflow, None if unknown; reads the other lists, and does ``meanwhile``, at once."""
+        if self._lists.are_read:
+            meanwhile()
             return self._lists.workflow
-        outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
-        tasks: list[Callable[[], pl.DataFrame]] = [
-            lambda: self.saved,
-            partial(find_workflow, self.client, self.workflow_id),
-            self.read_versions,
-            self._read_live,
-        ]
-        run_all(tasks, self.client.max_concurrency, outcomes)
-        error = outcomes.errors.get(0) or outcomes.error()
-        if 0 not in outcomes.results and error is not None:
+        lists = self.find_workflow, self.read_versions, self._read_live
+        tasks = meanwhile, lambda: self.saved, *lists
+        outcomes: TaskOutcomes[Any] = run_all(tasks, self.client.max_concurrency)
+        if error := outcomes.errors.get(0) or outcomes.errors.get(1):
             raise error
-        self._lists.workflow = workflow = outcomes.results.get(1)
-        self._lists.has_workflow = True
+        self._lists.workflow = workflow = outcomes.results.get(2)
+        self._lists.are_read = True
         if workflow is not None and workflow.height:
             self.name = workflow["name"][0] or ""
         return workflow
@@ -147,9 +143,10 @@ class Source:
         page = read_newest_runs(self.client, self.workflow_id, limit=PAGE_SIZE, to_date=to_date)
         return page, page.height < PAGE_SIZE
 
-    def say_where(self, *, is_whole: bool) -> str:
-        """Where a list of runs ends; ``is_whole``: there are no others."""
-        return f"listed; {'the list ends here' if is_whole else 'older runs were not listed'}"
+    def say_where(self, read: pl.DataFrame, *, is_whole: bool) -> str:
+        """Where a list of runs ends, and how many are not kept; ``is_whole``: it has all runs."""
+        ends = "the list ends here" if is_whole else "older runs were not listed"
+        return f"listed; {ends}{say_dropped(self.client, read['run_id'])}"
 
     @property
     def read_ids(self) -> frozenset[str]:
@@ -170,7 +167,12 @@ class Source:
     def read_results(self, runs: pl.DataFrame, progress: Progress | None = None) -> pl.DataFrame:
         missing = runs.filter(~pl.col("run_id").is_in([*self._taken, *self._read_ids]))
         if not missing.is_empty():
-            self._read = pl.concat([self._read, self._read_missing(missing, progress or Silent())])
+            with threads(1) as pool:
+                facts = pool.submit(self.read_facts)  # the histories, together with the results
+                found = self._read_missing(missing, progress or Silent())
+                next_done([facts])
+            facts.result()
+            self._read = pl.concat([self._read, found])
             self._read_ids.update(missing["run_id"])
         taken = [each for each in runs["run_id"] if each in self._taken]
         others = pl.col("run_id").is_in([*{*runs["run_id"]}.difference(taken)])
@@ -242,7 +244,7 @@ class Source:
         return ERAS.empty()
 
     def find_renamed(self, evals: Mapping[str, datetime]) -> frozenset[str]:
-        """Those of some evals that were only renamed since they ran; only an archive knows.
+        """The evals that were only renamed since they ran; only an archive knows.
 
         ``evals`` tells when the newest result of each began.
         """

@@ -136,9 +136,7 @@ class Memory:
     @property
     def listing(self) -> RunListing:
         if self._listing is None:
-            listing = RunListing.read(self.source)
-            self.source.read_workflow()
-            self._listing = listing
+            self._listing = RunListing.read(self.source)
         return self._listing
 
     @property

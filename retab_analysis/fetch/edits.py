@@ -44,7 +44,7 @@ from retab_analysis.fetch.publications import (
     read_newest_versions,
     read_optional,
 )
-from retab_analysis.fetch.threads import TaskOutcomes, run_all
+from retab_analysis.fetch.threads import run_all
 from retab_analysis.schema import BLOCKS, EDITS, ERAS, PROBLEMS, Datetime, write_by_value
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT
@@ -130,9 +130,8 @@ def read_history(client: Client, workflow_id: str, blocks: Sequence[str]) -> pl.
     """ERAS of blocks, or None; asks for the first alone, to ask an API without them once."""
     found = []
     for several in filter(None, (blocks[:1], blocks[1:])):
-        outcomes: TaskOutcomes[pl.DataFrame | None] = TaskOutcomes()
         tasks = [partial(_read_eras, client, workflow_id, each) for each in several]
-        run_all(tasks, client.max_concurrency, outcomes)
+        outcomes = run_all(tasks, client.max_concurrency)
         if error := outcomes.error():
             raise error
         found += [outcomes.results[at] for at in range(len(tasks))]
@@ -162,7 +161,6 @@ def read_graphs(
     The API has graphs of published versions only, and a list of the draft's blocks as they are now.
     Earlier drafts are only in the history of a block.
     """
-    outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
 
     def parse(body: bytes) -> wire.GraphVersion:
         document = read_document(wire.GraphVersion, body)
@@ -177,7 +175,7 @@ def read_graphs(
         document = client.get(path, of_workflow(workflow_id), parse=parse)
         return to_frame(BLOCKS, document.blocks or [])
 
-    run_all([partial(read, each) for each in versions], client.max_concurrency, outcomes)
+    outcomes = run_all([partial(read, each) for each in versions], client.max_concurrency)
     for error in outcomes.errors.values():
         if not (is_unavailable(error) or isinstance(error, InvalidRequestError)):
             raise error

@@ -21,12 +21,7 @@ from retab_analysis.errors import ConfigError, NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.paging import PAGE_SIZE, Fetched, read_list, read_record
 from retab_analysis.fetch.params import check_text, client_or_default, quote_id
 from retab_analysis.progress import Progress, show_progress
-from retab_analysis.schema import (
-    EVALS,
-    LIVE_BLOCKS,
-    WORKFLOWS,
-    Table,
-)
+from retab_analysis.schema import EVALS, LIVE_BLOCKS, WORKFLOWS, Table
 from retab_analysis.transport import Client
 from retab_analysis.transport.request import Params
 
@@ -105,9 +100,8 @@ def _fetch_list(
     return fetched
 
 
-def read_saved(client: Client | None, workflow_id: str, *, strict: bool = False) -> Fetched:
-    filters = of_workflow(workflow_id)
-    return _read_all(client_or_default(client), filters, EVALS, strict=strict)
+def read_saved(client: Client, workflow_id: str, **how: Any) -> Fetched:
+    return _read_all(client, of_workflow(workflow_id), EVALS, **{"strict": False} | how)
 
 
 def read_eval(client: Client, eval_id: str) -> object:
@@ -205,11 +199,6 @@ def find_workflow(client: Client, workflow_id: str) -> pl.DataFrame:
         return WORKFLOWS.empty()
 
 
-def _list_newest(client: Client) -> pl.DataFrame:
-    path, order = LISTS[WORKFLOWS.name]
-    return read_list(client, path, order, WORKFLOWS, strict=False, most_pages=1).frame
-
-
 def read_live_blocks(client: Client, workflow_id: str) -> pl.DataFrame:
     return read_list(client, BLOCKS_PATH, of_workflow(workflow_id), LIVE_BLOCKS).frame
 
@@ -275,8 +264,9 @@ def explain_missing_run(client: Client, run_id: str, error: NotFoundError) -> No
 
 def _read_newest_workflows(client: Client) -> pl.DataFrame | None:
     """All workflows; None if they cannot be read, or are more than one request gives."""
+    path, order = LISTS[WORKFLOWS.name]
     try:
-        newest = _list_newest(client)
+        newest = read_list(client, path, order, WORKFLOWS, strict=False, most_pages=1).frame
     except RetabAnalysisError:
         return None
     return newest if newest.height < PAGE_SIZE else None

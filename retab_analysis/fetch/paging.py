@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from operator import attrgetter, itemgetter
@@ -22,6 +22,7 @@ from retab_analysis.decode import (
     report_problems,
 )
 from retab_analysis.errors import PaginationError, ProtocolError, RetabAnalysisError
+from retab_analysis.fetch.threads import run_all
 from retab_analysis.progress import Progress
 from retab_analysis.schema import Table
 from retab_analysis.transport import Client, check_time
@@ -144,12 +145,17 @@ def read_pages(
     strict: bool = True,
     accept: Accept = lambda structs: None,
     tries: int | None = None,
+    known: list[str | None] | None = None,
 ) -> Iterator[Page]:
     """Read a list page by page, from ``into.cursor`` on.
 
     Only an absent cursor is the end of a list: an empty or a short page with a cursor goes on. It
     yields a page once ``into`` has it. After an error, ``into`` has the rows so far and the cursor:
     the caller puts both on the error. ``wanted`` is the number of wanted rows, if not all.
+
+    ``known`` are the cursors of the last reading; this one renews them. Their pages are asked for
+    side by side, with the first. One counts only if the page before it ends with its cursor or, if
+    cursors are ids of rows, has its first row. Otherwise the list is read on from there.
     """
     table = into.gathering.table
 
@@ -163,19 +169,32 @@ def read_pages(
         into.gathering.look(page)
         return page
 
+    def ask(cursor: str | None, size: int = PAGE_SIZE) -> Page:
+        after = [] if cursor is None else [("after", cursor)]
+        return client.get(path, [*params, ("limit", str(size)), *after], parse=parse, tries=tries)
+
+    cursors = [into.cursor, *known] if known else []
+    ahead = run_all([partial(ask, each) for each in cursors], client.max_concurrency)
+    if error := ahead.errors.get(0):
+        raise error
+    ready = {cursors[at]: page for at, page in ahead.results.items()}
     # The caller's cursor counts too: coming back to it is a circle.
-    seen, in_vain = {into.cursor}, 0
+    seen, in_vain = {into.cursor: False}, 0  # and whether it is good for the next reading
     while True:
-        before = len(into.ids)
+        before, cursor, is_ready = len(into.ids), into.cursor, into.cursor in ready
         # No more than wanted; a whole page if the caller cut off rows that were counted here.
         missing = PAGE_SIZE if wanted is None else wanted - before
         size = missing if 0 < missing < PAGE_SIZE else PAGE_SIZE
-        cursor = [] if into.cursor is None else [("after", into.cursor)]
-        page = client.get(path, [*params, ("limit", str(size)), *cursor], parse=parse, tries=tries)
+        page = ready.pop(cursor, None) or ask(cursor, size)
         into.add(page)
         yield page
+        met = _find_met(page, ready) if ready else None
+        seen[cursor] = cursor is not None and (is_ready or met is None)
         if into.cursor is None:
+            if known is not None:
+                known[:] = [each for each, is_good in seen.items() if is_good]
             return
+        into.cursor = met or into.cursor
         in_vain = in_vain + 1 if len(into.ids) == before else 0
         circle = f"the cursor {into.cursor!r} came a second time" if into.cursor in seen else None
         endless = f"{in_vain} pages in a row had no new row, and each had another cursor"
@@ -184,7 +203,19 @@ def read_pages(
                 f"GET {path}: {circle or endless}; following it would never end. The rows so far "
                 "are in .partial"
             )
-        seen.add(into.cursor)
+        seen[into.cursor] = False
+
+
+def _find_met(page: Page, ready: Mapping[str | None, Page]) -> str | None:
+    """The cursor of a page that begins within this one, if this one does not lead to another."""
+    ids = {each.id for each in page.structs}
+    if page.after in ready or page.after not in ids:
+        return None
+    # Of a record that does not decode it is not known where it is.
+    known = (
+        (at, its.structs[0].id) for at, its in ready.items() if its.structs and not its.problems
+    )
+    return next((cursor for cursor, first in known if first in ids), None)
 
 
 def read_list(
@@ -197,14 +228,13 @@ def read_list(
     progress: Progress | None = None,
     of: str | None = None,
     most_pages: int | None = None,
-    tries: int | None = None,
+    **how: Any,
 ) -> Fetched:
     """Records of another workflow than asked for, or than ``of``, raise a ProtocolError."""
     into, asked = Collected(Gathering(table)), dict(params)
     accept = refuse_other_workflow(of or asked.get("workflow_id"), table)
     try:
-        where = client, path, params, into
-        pages = read_pages(*where, strict=strict, accept=accept, tries=tries)
+        pages = read_pages(client, path, params, into, strict=strict, accept=accept, **how)
         for _ in itertools.islice(pages, most_pages):
             if progress is not None:
                 progress.update(len(into.ids))

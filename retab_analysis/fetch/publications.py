@@ -15,12 +15,7 @@ import polars as pl
 from retab_analysis.arguments import check_flag
 from retab_analysis.config import publications
 from retab_analysis.decode import Problems
-from retab_analysis.errors import (
-    APIError,
-    ProtocolError,
-    RetabAnalysisError,
-    ServerError,
-)
+from retab_analysis.errors import APIError, ProtocolError, RetabAnalysisError, ServerError
 from retab_analysis.fetch.lists import (
     find_workflow,
     of_workflow,

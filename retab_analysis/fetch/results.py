@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -210,7 +210,7 @@ class _Reading:
             progress.update(done, len(self._lists), f"{self._gathering.count} results")
 
         if self._known is None and len(self._lists) > 3:  # for fewer a page saves no request
-            run_all([self._find_runs], 1, TaskOutcomes[None]())
+            run_all([self._find_runs], 1)
         tasks = [partial(self._read_list, run_id, strict) for run_id in self._lists]
         run_all(tasks, self._client.max_concurrency, outcomes, tell)
         error = outcomes.error()
@@ -342,10 +342,10 @@ def _add_evals(client: Client, reading: _Reading) -> tuple[Fetched, Problems]:
     Unreadable evals must not lose the results. They are returned second: whole lists (the record is
     the workflow), or single evals.
     """
-    workflow_ids, outcomes = apart(reading.workflow_ids), TaskOutcomes[Fetched]()
+    workflow_ids = apart(reading.workflow_ids)
     # Rows are made while the answers are on their way.
-    asks = [partial(read_saved, client, each) for each in workflow_ids]
-    run_all([reading.give, *asks], client.max_concurrency, outcomes)
+    asks: list[Callable[[], Fetched]] = [partial(read_saved, client, e) for e in workflow_ids]
+    outcomes = run_all([reading.give, *asks], client.max_concurrency)
     fetched, evals, unread = outcomes.results[0], [EVALS.empty()], Problems()
     for at, workflow_id in enumerate(workflow_ids, 1):
         if (found := outcomes.results.get(at)) is not None:

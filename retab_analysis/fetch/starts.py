@@ -33,19 +33,9 @@ from retab_analysis.errors import (
     ServerError,
     TransportError,
 )
-from retab_analysis.fetch.lists import (
-    explain_missing_run,
-    read_known,
-    refuse_unknown,
-)
+from retab_analysis.fetch.lists import explain_missing_run, read_known, refuse_unknown
 from retab_analysis.fetch.paging import PAGE_SIZE, record_parser, refuse_other
-from retab_analysis.fetch.params import (
-    RunList,
-    RunQuery,
-    Runs,
-    client_or_default,
-    quote_id,
-)
+from retab_analysis.fetch.params import RunList, RunQuery, Runs, client_or_default, quote_id
 from retab_analysis.fetch.runs import RUNS_PATH, list_runs, read_run
 from retab_analysis.fetch.threads import OutOfPatienceError, TaskOutcomes, run_all
 from retab_analysis.schema import RUNS

@@ -202,28 +202,29 @@ class TaskOutcomes(Generic[T]):
 def run_all(
     tasks: Sequence[Callable[[], T]],
     workers: int,
-    outcomes: TaskOutcomes[T],
+    outcomes: TaskOutcomes[T] | None = None,
     on_done: Callable[[], None] = lambda: None,
     *,
     patience: float | None = None,
     ahead: int = 0,
-) -> None:
+) -> TaskOutcomes[T]:
     """Run tasks in threads; one that fails does not stop the others.
 
     It ends early if every further task would fail: the API refuses the key, or is away for several
     tasks in a row. A single task needs no thread if this one can be stopped itself.
 
-    ``outcomes`` gets each outcome at once, so an interrupt loses none. This thread calls
-    ``on_done`` after each; ``ahead`` is how many tasks are handed out meanwhile. After ``patience``
-    seconds it stops the others, with an OutOfPatienceError.
+    It returns ``outcomes``, which get each outcome at once, so an interrupt loses none. This thread
+    calls ``on_done`` after each; ``ahead`` is how many tasks are handed out meanwhile. After
+    ``patience`` seconds it stops the others, with an OutOfPatienceError.
     """
+    outcomes = TaskOutcomes() if outcomes is None else outcomes
     if len(tasks) == 1 and patience is None and current_token() is not None:
         # A watched run that is polled often must not start a thread each time.
         here: Future[T] = Future()
         _fulfil(here, partial(contextvars.copy_context().run, tasks[0]))
         outcomes.add(0, here)
         on_done()
-        return
+        return outcomes
     end = math.inf if patience is None else time.monotonic() + patience
     # Handed out as threads become free: the rest never begins once it is hopeless.
     waiting = iter(enumerate(tasks))
@@ -234,7 +235,7 @@ def run_all(
             for index, task in itertools.islice(waiting, room):
                 running[pool.submit(task)] = index
             if not running:
-                return
+                return outcomes
             for future in next_done(running, end):
                 outcomes.add(running.pop(future), future)
                 on_done()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -63,7 +64,8 @@ class Client:
         deadline: Seconds for one request with all its retries. Once the API has answered a call,
             waiting for its rate limit may take up to 600 seconds more.
         max_attempts: How often a GET is tried; answers with 429 do not count. A POST is sent once.
-        max_concurrency: How many requests one fetch sends at the same time.
+        max_concurrency: How many requests one fetch sends at the same time. A check may do two
+            fetches at once, an overview four checks.
 
     Attributes:
         clock_offset: Seconds by which the API's clock is ahead of this machine's, by the ``Date``
@@ -106,7 +108,7 @@ class Client:
 
     def _set_time(self, source: TimeSource) -> None:
         """Use other clocks; for tests."""
-        self._source = source
+        self._source, self._asking = source, threading.Lock()
         self._loop = RetryLoop(source, self.sleep, check_cancelled)
 
     @property
@@ -166,14 +168,15 @@ class Client:
 
     def describe_environment(self) -> str:
         """Name the environment that the key sees, for errors about missing records; asks once."""
-        if self._environment is None:
-            kind, name = self._settings.environment, None
-            most = min(5.0, self._settings.deadline)
-            limits = {"max_attempts": 1, "deadline": most, "overtime": 0.0}
-            with contextlib.suppress(RetabAnalysisError):  # some keys may not ask
-                name = self._call("GET", "/v1/auth/status", (), None, read_status, **limits)
-            named = f" {name!r}" if name else ""
-            self._environment = f"{f'the {kind}' if kind else 'its own'} environment{named}"
+        with self._asking:
+            if self._environment is None:
+                kind, name = self._settings.environment, None
+                most = min(5.0, self._settings.deadline)
+                limits = {"max_attempts": 1, "deadline": most, "overtime": 0.0}
+                with contextlib.suppress(RetabAnalysisError):  # some keys may not ask
+                    name = self._call("GET", "/v1/auth/status", (), None, read_status, **limits)
+                named = f" {name!r}" if name else ""
+                self._environment = f"{f'the {kind}' if kind else 'its own'} environment{named}"
         return f"The key sees {self._environment} alone: records of another one look missing"
 
     def explain_absence(self, error: BaseException) -> None:

@@ -210,7 +210,8 @@ class RequestSender:
         # The operating system's certificates; requests adds certifi's. A fork may leave the lock of
         # the parent's context held.
         context = None if self._ca_bundle else truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._adapter = _Adapter(context, self._settings.max_concurrency)
+        # An overview checks four workflows at once.
+        self._adapter = _Adapter(context, 4 * self._settings.max_concurrency)
 
     def close(self) -> None:
         """Close the kept connections; requests under way go on."""

@@ -13,7 +13,7 @@ from types import ModuleType
 NAMES = (
     *("decode_runs", "decode_results", "fetch_results", "fetch_run", "history"),
     *("check", "watch", "watch_memory", "compare", "evidence", "explore", "plots"),
-    *("csv_round_trip", "engines", "archive", "week", "tables", "scale"),
+    *("csv_round_trip", "engines", "archive", "week", "tables", "layers", "scale"),
 )
 
 
