@@ -24,7 +24,7 @@ settings.register_profile("short", deadline=None, max_examples=30)
 settings.register_profile("long", deadline=None, max_examples=100)
 settings.load_profile("short")
 
-# Bytecode is kept, whatever is set: else each process and program compiles the package and the tests anew.
+# Bytecode is kept, whatever is set: else each process and each program compiles all of it anew.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
