@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import ssl
+import sys
 import tempfile
 import time
 from collections.abc import Generator, Iterator
@@ -22,6 +23,10 @@ time.tzset()
 settings.register_profile("short", deadline=None, max_examples=30)
 settings.register_profile("long", deadline=None, max_examples=100)
 settings.load_profile("short")
+
+# Bytecode is kept, whatever is set: else each process and each program compiles all of it anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Who starts the tests may have told their children to ignore Ctrl-C, which some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -9,7 +9,6 @@ from html import escape
 from pathlib import Path
 from types import ModuleType
 
-import nbformat
 import polars as pl
 import pytest
 from support.fakes import STILL
@@ -46,6 +45,8 @@ def outside(html: str) -> list[str]:
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.name)
 def test_a_notebook_is_kept_without_outputs(path: Path) -> None:
+    import nbformat
+
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     for cell in notebook.cells:
@@ -216,6 +217,8 @@ def test_the_dashboard_starts_nothing_where_there_is_a_key(
 def test_a_notebook_that_fails_says_why(
     runner: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    import nbformat
+
     cell = nbformat.v4.new_code_cell("1 / 0")
     broken = tmp_path / "broken.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), broken)

@@ -8,7 +8,6 @@ from typing import Any
 import polars as pl
 import pytest
 from comparison.cases import Rows, history, many_evals
-from statsmodels.stats.proportion import proportion_confint
 from support.frames import START, results
 
 from retab_analysis import summarize_evals
@@ -69,6 +68,8 @@ def test_the_transition_is_the_word_of_a_check(
 
 
 def test_counts_are_of_the_present_definition() -> None:
+    from statsmodels.stats.proportion import proportion_confint
+
     rows = [
         *history("e", "FFFFF"),
         *history("e", ".....PPPFP", expected_value="9"),

@@ -9,7 +9,6 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from statsmodels.stats.proportion import proportion_confint
 from support.examples import examples
 from support.frames import many, result, results
 from support.inside import NOT_PASSING, RATED, STATES
@@ -28,6 +27,8 @@ HOSTILE = ("^.*$", "*", "a\nb", "'; --", "retab_analysis key 0", "state ", "Ã©ðŸ
 
 
 def test_a_group_has_its_counts_its_rate_and_how_long_it_takes() -> None:
+    from statsmodels.stats.proportion import proportion_confint
+
     rows = [
         *many("e1", "PPFBECU", block_id="extract", duration_ms=1000),
         result("e2", "passed", 3, block_id="extract", duration_ms=3000),

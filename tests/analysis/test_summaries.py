@@ -7,7 +7,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from statsmodels.stats.proportion import proportion_confint
 from support.frames import START, run, runs
 from support.inside import RUNS, analysis
 
@@ -27,6 +26,8 @@ SUMMARY = {
 
 
 def test_runs_are_summed_up_by_version() -> None:
+    from statsmodels.stats.proportion import proportion_confint
+
     frame = runs(
         run("r1", 3, workflow_version_id="b", passed=3, failed=1, total_evals=4, ok=False),
         run("r2", 1, workflow_version_id="a", passed=2, blocked=1, error=2, ok=False),

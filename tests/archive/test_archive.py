@@ -18,6 +18,7 @@ from support.archives import assert_same, opened, sync
 from support.fakes import STILL
 from support.faultserver import page, reply
 from support.lettered_api import DAY, FIRST, FLOW, LetteredApi, alike
+from support.studied import with_studies
 
 import retab_analysis as ra
 
@@ -202,7 +203,7 @@ def test_since_is_where_it_begins_and_can_be_moved_back(archive: ra.Archive) -> 
         assert_same(archive, api.client)
 
 
-@pytest.mark.parametrize("answered", range(0, 34, 5))
+@pytest.mark.parametrize("answered", with_studies(range(0, 34, 5), range(0, 34, 15)))
 def test_an_interrupted_refresh_is_gone_on_with(archive: ra.Archive, answered: int) -> None:
     with lettered({"a": "P" * 25}, largest_page=5, published="A") as api:
         sync(archive, api)
@@ -321,7 +322,7 @@ def test_what_happens_beyond_the_newest_hundred_needs_a_refresh(archive: ra.Arch
 
 
 # So many requests are answered, and then none.
-@pytest.mark.parametrize("answered", range(1, 32, 3))
+@pytest.mark.parametrize("answered", with_studies(range(1, 32, 3), range(1, 32, 9)))
 def test_an_interrupted_sync_goes_on_where_it_stopped(archive: ra.Archive, answered: int) -> None:
     with lettered({"a": "P" * 25}, largest_page=5) as api:
         api.fail("GET", reply(401), after=answered, times=10**6)

@@ -12,6 +12,7 @@ from polars.testing import assert_frame_equal
 from support.archives import assert_same, sync
 from support.lettered_api import FLOW, LetteredApi
 from support.nursery import Nursery
+from support.studied import with_studies
 
 import retab_analysis as ra
 
@@ -83,14 +84,15 @@ def test_a_new_archive_and_an_upgraded_one_have_the_same_columns(
     assert columns(path) == columns(new)
 
 
+@pytest.mark.parametrize("stride", with_studies((1, 3), (3,)))
 def test_43_killed_while_it_is_upgraded_it_has_one_of_the_formats(
-    path: Path, tmp_path: Path
+    path: Path, tmp_path: Path, stride: int
 ) -> None:
     with Nursery() as nursery:
         usual = nursery.run("scan", path)
         assert usual.said == "18"
         formats = set()
-        for steps in range(usual.steps):
+        for steps in range(0, usual.steps, stride):
             again = tmp_path / f"{steps}.sqlite"
             shutil.copy(DATA, again)
             assert nursery.run("scan", again, steps=steps).is_killed

@@ -16,6 +16,7 @@ from support.archives import assert_same, sync
 from support.fakes import KEY
 from support.lettered_api import FLOW, LetteredApi, alike
 from support.nursery import Nursery
+from support.studied import with_studies
 
 import retab_analysis as ra
 
@@ -53,7 +54,7 @@ def api() -> Iterator[LetteredApi]:
 
 
 # What is written first, a page at a time: the tables of the archive take some fifteen.
-@pytest.mark.parametrize("pages", [0, 1, 2, 4, 9, 12, 15])
+@pytest.mark.parametrize("pages", with_studies((0, 1, 2, 4, 9, 12, 15), (0, 4, 12)))
 def test_45_no_room_for_an_archive(disk: Path, api: LetteredApi, pages: int) -> None:
     path = disk / "a.sqlite"
     ballast = fill(disk, 4_096 * pages)
@@ -66,7 +67,7 @@ def test_45_no_room_for_an_archive(disk: Path, api: LetteredApi, pages: int) -> 
     assert_same(archive, api.client)
 
 
-@pytest.mark.parametrize("pages", [0, 4, 8, 9, 12, 20, 40, 60])
+@pytest.mark.parametrize("pages", with_studies((0, 4, 8, 9, 12, 20, 40, 60), (0, 9, 40)))
 def test_45_no_room_for_what_has_come(disk: Path, api: LetteredApi, pages: int) -> None:
     path = disk / "a.sqlite"
     archive = ra.Archive(path)
@@ -109,7 +110,7 @@ def test_45_no_room_for_a_larger_file(
     assert_same(archive, api.client)
 
 
-@pytest.mark.parametrize("pages", [0, 2, 8, 10])
+@pytest.mark.parametrize("pages", with_studies((0, 2, 8, 10), (0, 8)))
 def test_45_no_room_while_it_is_read(disk: Path, api: LetteredApi, pages: int) -> None:
     archive = ra.Archive(disk / "a.sqlite")
     sync(archive, api)
@@ -125,7 +126,7 @@ def test_45_no_room_while_it_is_read(disk: Path, api: LetteredApi, pages: int) -
     assert_same(archive, api.client)
 
 
-@pytest.mark.parametrize("pages", [0, 1, 5, 12])
+@pytest.mark.parametrize("pages", with_studies((0, 1, 5, 12), (0, 5)))
 def test_45_no_room_for_tables_and_exports(
     disk: Path, tmp_path: Path, api: LetteredApi, pages: int
 ) -> None:

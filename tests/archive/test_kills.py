@@ -128,7 +128,7 @@ def rows_of(path: Path) -> str:
 
 
 def some_kills(number: int) -> Any:
-    return pytest.mark.parametrize("kills", [15, pytest.param(number, marks=pytest.mark.study)])
+    return pytest.mark.parametrize("kills", [8, pytest.param(number, marks=pytest.mark.study)])
 
 
 def test_43_killed_while_it_is_made_it_can_be_opened(tmp_path: Path, nursery: Nursery) -> None:

@@ -13,6 +13,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from support.faultserver import reply
 from support.lettered_api import FLOW, HOUR, LetteredApi, alike, using
+from support.studied import with_studies
 
 import retab_analysis as ra
 
@@ -21,7 +22,7 @@ def row(made: ra.Comparison, eval_id: str = "a") -> dict[str, Any]:
     return made.evals.row(by_predicate=pl.col("eval_id") == eval_id, named=True)
 
 
-@pytest.mark.parametrize("n", [35, 200])
+@pytest.mark.parametrize("n", with_studies((35, 200), (200,)))
 def test_a_break_has_its_date_whatever_is_checked_and_held_against(
     n: int, archive: ra.Archive
 ) -> None:
@@ -160,8 +161,16 @@ assert "retab_analysis.archive.mirror" in loaded(), loaded()
         subprocess.run(line, check=True, cwd=folder)
 
 
-@pytest.mark.parametrize("status", [404, 500])
-@pytest.mark.parametrize("what", ["evals", "versions", "evals/runs", "evals/results"])
+@pytest.mark.parametrize(
+    ("what", "status"),
+    [
+        ("evals", 404),
+        ("versions", 404),
+        ("versions", 500),
+        ("evals/runs", 500),
+        ("evals/results", 404),
+    ],
+)
 def test_what_cannot_be_read_is_the_same_error_and_the_next_check_is_right(
     what: str, status: int, archive: ra.Archive
 ) -> None:

@@ -88,7 +88,7 @@ def test_111_an_edit_while_a_run_waits(when: str, of_run: str) -> None:
 
 
 # What tells codes and names of versions is missing, one sign after the other.
-WITHOUT_SIGNS = {"no config-history", "no fingerprints", "no freshness", "last month"}
+WITHOUT_SIGNS = {"no freshness", "last month"}
 
 
 @pytest.fixture(params=with_studies(DIALECTS, APART))

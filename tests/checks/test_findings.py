@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from support.inside import WORDS, Door, Finding, inside, to_text
 from support.lettered_api import HOUR, LetteredApi, alike
+from support.studied import with_studies
 
 OLD = "P" * 10
 ELEVEN = {**alike(9, f"{OLD}FFF", "nine"), **alike(2, f"{OLD}PPF", "two"), **alike(7, "P" * 13)}
@@ -312,7 +313,7 @@ def check_gate(verdict: Any, gate: Any) -> None:
             assert sum(map(int, heads)) == int(title[1]) == card.count("\n  ✗"), card
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", with_studies(range(40), range(12)))
 def test_every_number_of_a_sentence_is_the_height_of_a_frame(seed: int) -> None:
     api, accepted = random_world(seed)
     verdict = api.check(accepted=accepted)

@@ -206,7 +206,7 @@ def test_129_two_edits_with_a_run_between_have_two_names_in_every_door(
             assert {made.gate(since=each).exit_code for each in typed} == {int(at > 0)}
 
 
-@pytest.mark.parametrize("seed", with_studies(range(4), (0, 1)))
+@pytest.mark.parametrize("seed", with_studies(range(4), (0,)))
 def test_a_code_has_one_name_at_every_later_look(seed: int) -> None:
     """Edits, put back too, of two blocks, runs at any distance, publications."""
     random = Random(seed)

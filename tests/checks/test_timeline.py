@@ -178,8 +178,8 @@ PARTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("is_told", [True, False])
+# Of a fingerprint nothing tells which part it is that differs.
+@pytest.mark.parametrize(("part", "is_told"), [("path", True), *((each, False) for each in PARTS)])
 def test_107_no_part_of_an_assertion_is_edited_unseen(part: str, is_told: bool) -> None:
     api = ran("AAA", "A", fingerprints=is_told)
     if not is_told:

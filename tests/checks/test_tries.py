@@ -21,7 +21,7 @@ import retab_analysis as ra
 INVOICES, LINES = "wf_invoices", "extract_lines"
 HELPS = "A row with a price is a line of its own."
 SPOKEN = [name for name in DIALECTS if name != "another environment"]
-CORE = {"as documented", "no config-history", "no freshness"}
+CORE = {"as documented"}
 
 
 class Loop:

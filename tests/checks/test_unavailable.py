@@ -35,7 +35,7 @@ def test_91_what_is_not_available_is_asked_once_a_check(status: int, times: int)
 
 
 @pytest.mark.parametrize("world", WORLDS)
-@pytest.mark.parametrize("number", with_studies([6, len(OUTAGES)], [6]))
+@pytest.mark.parametrize("number", with_studies([3, len(OUTAGES)], [3]))
 def test_125_no_outage_makes_a_world_green(world: str, number: int) -> None:
     """A code came back in them, and something did not run as it is now, or is broken."""
     assert not is_green(world)

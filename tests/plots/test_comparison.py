@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import same_color
 from matplotlib.figure import Figure
-from statsmodels.stats.proportion import proportion_confint
 from support.frames import many, result, results
 from support.inside import Comparison, compare
 from support.plotted import legend_texts, notes_of, texts, title_of
@@ -56,6 +55,8 @@ def names_of(ax: Axes) -> list[str]:
 
 
 def test_each_block_has_its_rate_before_and_now_with_its_interval() -> None:
+    from statsmodels.stats.proportion import proportion_confint
+
     made = broken({"fine": "PPPPP", "worse": "FFP", "worst": "FFFF"})
     ax = plot_comparison(made)
     expected = ["worst\nedited, 4 evals", "worse\nedited, 3 evals", "fine\n5 evals"]

@@ -13,7 +13,6 @@ from matplotlib.collections import LineCollection, PathCollection, PolyCollectio
 from matplotlib.colors import same_color, to_rgba
 from matplotlib.dates import date2num, num2date
 from matplotlib.figure import Figure
-from statsmodels.stats.proportion import proportion_confint
 from support.frames import START, edits, result, results, run, runs
 from support.inside import publications
 from support.lettered_api import LetteredApi
@@ -33,6 +32,8 @@ from retab_analysis import (
 
 
 def test_the_pass_rate_has_wilson_intervals_in_order_of_appearance() -> None:
+    from statsmodels.stats.proportion import proportion_confint
+
     frame = runs(
         run("r3", 3, workflow_version_id="a", passed=5, failed=3, blocked=2),
         run("r1", 1, workflow_version_id="b", passed=8, failed=2),
@@ -257,6 +258,8 @@ def test_over_time_edits_are_marks_and_published_versions_have_names() -> None:
 
 
 def test_a_single_period_has_its_interval_all_the_same() -> None:
+    from statsmodels.stats.proportion import proportion_confint
+
     ax = plot_pass_rate(runs(WEEKS[0]), every="1w")
     (interval,) = (each for each in ax.collections if isinstance(each, LineCollection))
     low, high = proportion_confint(8, 10, method="wilson")

@@ -10,7 +10,6 @@ import json
 from collections import Counter
 
 import pytest
-from statsmodels.stats.proportion import proportion_confint
 
 from simulation.musts import RATES, Figure, Rate, Task, list_figures
 
@@ -67,6 +66,8 @@ def test_what_the_pages_file_misses_is_named() -> None:
 
 
 def test_the_interval_of_a_share_counts_suites_if_their_cases_hang_together() -> None:
+    from statsmodels.stats.proportion import proportion_confint
+
     def estimate(*suites: tuple[int, int]) -> Rate:
         rate = Rate.estimate([Counter(hit=hit, all=of) for hit, of in suites], "hit", "all")
         assert rate is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from statsmodels.stats.proportion import proportion_confint
 from support.inside import wilson_over
 
 PAIRS = [
@@ -14,6 +13,8 @@ PAIRS = [
 
 @pytest.mark.parametrize("alpha", [0.01, 0.05, 0.2])
 def test_wilson_is_that_of_statsmodels(alpha: float) -> None:
+    from statsmodels.stats.proportion import proportion_confint
+
     frame = pl.DataFrame(PAIRS, schema=["k", "n"], orient="row")
     low, high = wilson_over(pl.col("k"), pl.col("n"), alpha)
     for (k, n), found in zip(PAIRS, frame.select(low=low, high=high).rows(), strict=True):
