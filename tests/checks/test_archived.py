@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -163,13 +164,13 @@ assert "retab_analysis.archive.mirror" in loaded(), loaded()
 
 @pytest.mark.parametrize(
     ("what", "status"),
-    [
-        ("evals", 404),
-        ("versions", 404),
-        ("versions", 500),
-        ("evals/runs", 500),
-        ("evals/results", 404),
-    ],
+    with_studies(
+        product(("evals", "versions", "evals/runs", "evals/results"), (404, 500)),
+        (
+            *(("evals", 404), ("versions", 404), ("versions", 500), ("evals/runs", 500)),
+            ("evals/results", 404),
+        ),
+    ),
 )
 def test_what_cannot_be_read_is_the_same_error_and_the_next_check_is_right(
     what: str, status: int, archive: ra.Archive

@@ -17,6 +17,7 @@ from random import Random
 
 import pytest
 from support.lettered_api import DAY, HOUR, MINUTE, LetteredApi, Run
+from support.studied import with_studies
 
 import retab_analysis as ra
 
@@ -161,7 +162,7 @@ class Sequence:
         return "\n".join([*rows, f"defined at {self.defined}"])
 
 
-@pytest.mark.parametrize("seed", seeds(0, 2))
+@pytest.mark.parametrize("seed", with_studies(seeds(0, 4), (0, 1)))
 def test_what_broke_hard_is_red_until_it_is_mended_redefined_or_accepted(
     seed: int, tmp_path: Path
 ) -> None:

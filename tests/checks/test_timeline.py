@@ -9,6 +9,7 @@ import contextlib
 import io
 import os
 from collections.abc import Collection, Mapping
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from support.edited import BLOCKS, EXTRACT, made
 from support.faultserver import reply
 from support.lettered_api import DAY, HOUR, MINUTE, VALUE, LetteredApi
+from support.studied import with_studies
 
 import retab_analysis as ra
 
@@ -179,7 +181,10 @@ PARTS: dict[str, dict[str, Any]] = {
 
 
 # Of a fingerprint nothing tells which part it is that differs.
-@pytest.mark.parametrize(("part", "is_told"), [("path", True), *((each, False) for each in PARTS)])
+OFTEN = [("path", True), *((each, False) for each in PARTS)]
+
+
+@pytest.mark.parametrize(("part", "is_told"), with_studies(product(PARTS, (True, False)), OFTEN))
 def test_107_no_part_of_an_assertion_is_edited_unseen(part: str, is_told: bool) -> None:
     api = ran("AAA", "A", fingerprints=is_told)
     if not is_told:

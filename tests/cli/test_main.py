@@ -23,6 +23,7 @@ from support.faultserver import FaultServer, reply
 from support.inside import Console, RecordingClient, Session, main
 from support.lettered_api import FLOW, LetteredApi
 from support.small_world import small_api
+from support.studied import with_studies
 
 import retab_analysis as ra
 
@@ -200,6 +201,8 @@ def test_a_reader_that_goes_away_is_no_traceback(green: Served) -> None:
 
 STREAMS = [
     ("check wf_letters >/dev/full", 3),
+    ("runs wf_letters >/dev/full", 3),
+    ("--version >/dev/full", 3),
     ("--help >/dev/full", 3),
     ("check wf_letters 2>/dev/full", 1),
     ("check wf_nope 2>/dev/full", 3),
@@ -207,12 +210,16 @@ STREAMS = [
     ("check wf_letters 2>&-", 1),
     ("runs wf_letters -o runs.csv >&-", 0),
     ("runs wf_letters >&-", 4),
+    ("runs wf_letters --format parquet >&-", 4),
 ]
+OFTEN = [(*each, True) for each in (STREAMS[0], *STREAMS[3:-1])] + [(*STREAMS[0], False)]
 
 
 @pytest.mark.parametrize(
     ("command", "code", "buffered"),
-    [*((*each, True) for each in STREAMS), (*STREAMS[0], False)],
+    with_studies(
+        [*((*each, True) for each in STREAMS), *((*each, False) for each in STREAMS[:2])], OFTEN
+    ),
 )
 def test_a_stream_that_cannot_be_written_is_no_traceback(
     red: Served, command: str, code: int, buffered: bool

@@ -9,6 +9,11 @@ import pytest
 
 
 def with_studies(values: Iterable[Any], core: Collection[Any]) -> list[Any]:
-    """The parameters of a test; those outside ``core`` run with ``make studies``."""
-    study = pytest.mark.study
-    return [each if each in core else pytest.param(each, marks=study) for each in values]
+    """The parameters of a test, or tuples of them; those outside ``core`` run with the studies."""
+    return [
+        pytest.param(
+            *(each if isinstance(each, tuple) else (each,)),
+            marks=() if each in core else pytest.mark.study,
+        )
+        for each in values
+    ]
