@@ -47,7 +47,7 @@ def _show(story: Story, year: int | None) -> dict[str, object]:
         "reason": say_reason(story, year),
         "reruns_to_clear": None if is_gone else reading.reruns_to_clear,
         "reruns_to_confirm": None if is_gone else reading.reruns_to_confirm,
-        "n_failed_in_a_row": reading.failing_rows if story.is_decided_once else None,
+        "n_failed_in_a_row": reading.failing_rows if story.was_ever_decided else None,
         "score_delta": _subtract(now.score, was.score),
         "margin_delta": _subtract(now.margin, was.margin),
         "duration_delta_ms": _round(_subtract(now.duration_ms, was.duration_ms)),

@@ -307,7 +307,7 @@ class Findings:
             "on_code": find_returned(histories, since),
         }
         counted = {name: _count_shares(histories, part) for name, part in parts.items()}
-        # Evals with as many results share an answer, most of them.
+        # Most evals have the same answers as some others.
         alike = table.with_columns(**counted).group_by(pl.exclude("eval")).agg("eval")
         readings = [NOTHING_READ] * table.height
         for *row, evals in alike.iter_rows():

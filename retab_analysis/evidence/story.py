@@ -296,7 +296,7 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         return self.reading.earlier.of > 0
 
     @property
-    def is_decided_once(self) -> bool:
+    def was_ever_decided(self) -> bool:
         """Whether it was ever decided with its present definition."""
         return self.is_comparable or self.is_decided
 
