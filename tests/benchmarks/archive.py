@@ -7,11 +7,9 @@ and says how long that took and how far the memory of its process rose.
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -28,8 +26,8 @@ import retab_analysis as ra
 from benchmarks import bodies
 from benchmarks.bulk_world import BULK_WORKFLOW_ID
 from benchmarks.compare import peak
-from benchmarks.harness import ROUNDS, AtMost, Figure, medians_of_both, seconds
-from benchmarks.programs import TESTS, BulkServer
+from benchmarks.harness import ROUNDS, AtMost, Figure, alone, medians_of_both, seconds
+from benchmarks.programs import BulkServer
 
 NAME = "archive"
 EVALS, LATENCY = 40, 0.05
@@ -69,12 +67,12 @@ def measure_sync(size: int, folder: Path) -> list[Figure]:
         def work(what: str) -> float:
             for each in folder.glob("a.sqlite*"):
                 each.unlink()
-            took, rose = alone(what, folder / "a.sqlite", **server.credentials)
+            took, rose = alone(NAME, what, folder / "a.sqlite", **server.settings)
             peaks[what] = max(rose, peaks[what])
             return took
 
         theirs, ours = medians_of_both(partial(work, "fetch"), partial(work, "sync"))
-        again, _ = alone("sync", folder / "a.sqlite", **server.credentials)
+        again, _ = alone(NAME, "sync", folder / "a.sqlite", **server.settings)
     return [
         Figure(SYNC, ours / theirs, "times"),
         Figure(SYNC_PEAK, peaks["sync"], "MB more"),
@@ -131,16 +129,16 @@ def measure_reading(path: Path) -> list[Figure]:
     """What is asked of a large archive, each in a process of its own."""
 
     def typical(what: str) -> float:
-        return median(alone(what, path)[0] for _ in range(ROUNDS))
+        return median(alone(NAME, what, path)[0] for _ in range(ROUNDS))
 
     opened = typical("open")
     shutil.rmtree(f"{path}-tables", ignore_errors=True)
-    build, _ = alone("scan", path)
+    build, _ = alone(NAME, "scan", path)
     grouped = typical("group_by")
     months = sorted({each.name[:7] for each in Path(f"{path}-tables").rglob("*.parquet")})
     for each in Path(f"{path}-tables").rglob(f"{months[-2:][0]}.*.parquet"):  # a whole one
         each.unlink()
-    month, _ = alone("scan", path)
+    month, _ = alone(NAME, "scan", path)
     return [
         Figure(SIZE, path.stat().st_size / 1e9, "GB"),
         Figure(OPEN, 1000 * opened, "ms"),
@@ -148,16 +146,6 @@ def measure_reading(path: Path) -> list[Figure]:
         Figure(MONTH, month, "s"),
         Figure(GROUP_BY, grouped, "s"),
     ]
-
-
-def alone(what: str, path: Path, api_key: str = "", base_url: str = "") -> tuple[float, float]:
-    """Do a piece of work in a process of its own: the seconds, and MB of memory."""
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.archive", what, str(path)]
-    places = os.pathsep.join([TESTS, *filter(None, sys.path)])
-    settings = {"RETAB_API_KEY": api_key, "RETAB_API_BASE_URL": base_url, "PYTHONPATH": places}
-    said = subprocess.check_output(command, encoding="utf-8", env={**os.environ, **settings})
-    took, rose = json.loads(said)
-    return took, rose
 
 
 def _sync(path: str) -> object:

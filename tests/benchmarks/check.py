@@ -7,8 +7,6 @@ another one: the processor time of all threads, which a busy machine changes les
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import time
 from itertools import pairwise
@@ -16,7 +14,7 @@ from statistics import median
 
 import retab_analysis as ra
 from benchmarks import harness
-from benchmarks.harness import AtMost, Figure
+from benchmarks.harness import AtMost, Figure, alone
 from benchmarks.programs import BulkServer
 
 NAME = "check"
@@ -32,22 +30,9 @@ def measure(size: int = 100) -> list[Figure]:
     """Check with ``size / 10`` calls in each of some processes; the median of each kind."""
     calls = max(2, size // 10)
     with BulkServer("story", 0, 0, 0) as server:
-        measured = [_in_a_process(server.credentials, calls) for _ in range(harness.ROUNDS)]
+        measured = [alone(NAME, calls, **server.settings) for _ in range(harness.ROUNDS)]
     took = map(median, zip(*measured, strict=True))
     return [Figure(label, 1000 * each, "ms") for label, each in zip(LABELS, took, strict=True)]
-
-
-def _in_a_process(credentials: dict[str, str], calls: int) -> list[float]:
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.check", str(calls)]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(sys.path),
-        "RETAB_API_KEY": credentials["api_key"],
-        "RETAB_API_BASE_URL": credentials["base_url"],
-        "PYTHONDONTWRITEBYTECODE": "",  # a library is compiled once
-    }
-    seconds: list[float] = json.loads(subprocess.check_output(command, env=environment))
-    return seconds
 
 
 def main(calls: int) -> None:

@@ -7,9 +7,7 @@ rose, as a multiple of what the two frames take.
 from __future__ import annotations
 
 import contextlib
-import os
 import resource
-import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -21,7 +19,7 @@ from support.inside import RESULTS, Comparison
 
 import retab_analysis as ra
 from benchmarks import harness
-from benchmarks.harness import AtMost, Figure, seconds
+from benchmarks.harness import AtMost, Figure, alone, seconds
 
 NAME = "compare"
 SIZE = 100_000
@@ -49,7 +47,7 @@ def measure(size: int = SIZE) -> list[Figure]:
         *(Figure(label, each, "s") for label, each in shown),
         Figure(HISTORY, _seconds(size, history(size)), "s"),
         Figure(GROWTH, took[2] / sizes[2] / (took[0] / sizes[0]), "times the time"),
-        Figure(MEMORY, _memory(size), "times the frames"),
+        Figure(MEMORY, alone(NAME, size), "times the frames"),
     ]
 
 
@@ -113,13 +111,6 @@ def _seconds(size: int, earlier: pl.DataFrame | None = None) -> float:
     worse = compared.summary.select(pl.sum_horizontal("regressed", "suspect")).item()
     assert worse == -(-size // BROKEN)
     return median(seconds(work) for _ in range(harness.ROUNDS))
-
-
-def _memory(size: int) -> float:
-    """Measured in a process of its own, whose memory has not been higher before."""
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.compare", str(size)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    return float(subprocess.check_output(command, encoding="utf-8", env=environment))
 
 
 def main(size: int) -> None:

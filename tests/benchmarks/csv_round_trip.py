@@ -7,11 +7,8 @@ says how far its memory rose, as a multiple of what the frame takes.
 from __future__ import annotations
 
 import io
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -21,7 +18,7 @@ import polars as pl
 import retab_analysis as ra
 from benchmarks import harness
 from benchmarks.compare import frame_bytes, peak, side
-from benchmarks.harness import AtMost, Figure
+from benchmarks.harness import AtMost, Figure, alone, processor_seconds
 
 NAME = "csv_round_trip"
 SIZE = 300_000
@@ -41,7 +38,7 @@ def measure(size: int = SIZE) -> list[Figure]:
         write = _against(partial(ra.write_csv, frame, ours), partial(plain.write_csv, theirs))
         read = _against(partial(ra.read_csv, ours, "results"), partial(pl.read_csv, ours))
         assert ra.read_csv(ours, "results").equals(frame)
-        memory = _memory(ours)
+        memory = alone(NAME, ours)
     return [
         Figure(WRITE, write, "times polars'"),
         Figure(READ, read, "times polars'"),
@@ -50,21 +47,10 @@ def measure(size: int = SIZE) -> list[Figure]:
 
 
 def _against(ours: Callable[[], object], theirs: Callable[[], object]) -> float:
-    took = harness.medians_of_both(lambda: _processor_time(ours), lambda: _processor_time(theirs))
+    took = harness.medians_of_both(
+        lambda: processor_seconds(ours), lambda: processor_seconds(theirs)
+    )
     return took[0] / took[1]
-
-
-def _processor_time(work: Callable[[], object]) -> float:
-    start = time.process_time()
-    work()
-    return time.process_time() - start
-
-
-def _memory(path: Path) -> float:
-    """Measured in a process of its own, whose memory has not been higher before."""
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.csv_round_trip", str(path)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    return float(subprocess.check_output(command, encoding="utf-8", env=environment))
 
 
 def main(path: str) -> None:

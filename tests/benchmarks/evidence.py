@@ -7,10 +7,10 @@ clock, and how far its memory rose. The load of the machine is printed beside.
 
 from __future__ import annotations
 
+import json
 import os
-import resource
-import subprocess
 import sys
+from functools import partial
 from statistics import median
 
 import numpy as np
@@ -18,7 +18,7 @@ from evidence.exact import ask
 from support.inside import Histories
 
 from benchmarks import compare, harness
-from benchmarks.harness import AtMost, Figure
+from benchmarks.harness import AtMost, Figure, alone, processor_seconds
 
 NAME = "evidence"
 SIZE = 100_000
@@ -38,19 +38,12 @@ def measure(size: int = SIZE) -> list[Figure]:
     figures = []
     for label, (evals, runs) in zip((SMALL, LARGE), MODEL_SIZES, strict=True):
         fewer = max(1, round(evals * size / SIZE))
-        measured = [_measure(fewer, runs) for _ in range(harness.ROUNDS)]
+        measured = [
+            alone(NAME, fewer, runs, OPENBLAS_NUM_THREADS="1") for _ in range(harness.ROUNDS)
+        ]
         took, memory = (median(each) for each in zip(*measured, strict=True))
         figures += [Figure(label + TIME, took, "s"), Figure(label + MEMORY, memory, "MB")]
     return [*figures, Figure(LOAD, os.getloadavg()[0] / (os.cpu_count() or 1), "")]
-
-
-def _measure(evals: int, runs: int) -> tuple[float, float]:
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.evidence", str(evals), str(runs)]
-    python_path = os.pathsep.join(sys.path)
-    environment = {**os.environ, "PYTHONPATH": python_path, "OPENBLAS_NUM_THREADS": "1"}
-    told = subprocess.check_output(command, encoding="utf-8", env=environment)
-    took, memory = map(float, told.split())
-    return took, memory
 
 
 def suite(evals: int, runs: int, seed: int = 0) -> Histories:
@@ -78,15 +71,9 @@ def suite(evals: int, runs: int, seed: int = 0) -> Histories:
 def main(evals: int, runs: int) -> None:
     small, given = suite(20, 2), suite(evals, runs)
     ask(small)  # what is loaded and started once
-    before, memory = _processor_seconds(), compare.peak()
-    ask(given)
-    took, rose = _processor_seconds() - before, compare.peak() - memory
-    sys.stdout.write(f"{took} {rose / 1e6}\n")
-
-
-def _processor_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+    memory = compare.peak()
+    took = processor_seconds(partial(ask, given))
+    sys.stdout.write(json.dumps([took, (compare.peak() - memory) / 1e6]))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -11,7 +12,7 @@ from support.shown import view_of
 
 import retab_analysis as ra
 from benchmarks import bodies, harness
-from benchmarks.harness import AtMost, Figure
+from benchmarks.harness import AtMost, Figure, processor_seconds
 
 NAME = "explore"
 SIZE = 500
@@ -36,13 +37,15 @@ def measure(size: int = SIZE) -> list[Figure]:
     eval_id = view.comparison.evals["eval_id"][0]
     for _ in range(harness.ROUNDS):
         view._facts.clear()
-        firsts.append(_time(view._render))
+        firsts.append(processor_seconds(view._render))
         for each in (eval_id, eval_id):
             time.sleep(0.11)  # what changes within a tenth of a second is sent together
             sent.clear()
-            opens.append(_time(lambda: _send(view, "open", each)))  # noqa: B023
+            opens.append(processor_seconds(partial(_send, view, "open", each)))
             answers.append(max(len(json.dumps(message)) for message in sent))
-        searches += [_time(lambda: _send(view, "search", each)) for each in ("eval 1", "")]  # noqa: B023
+        searches += [
+            processor_seconds(partial(_send, view, "search", each)) for each in ("eval 1", "")
+        ]
     view.close()
     return [
         Figure(FIRST, 1000 * min(firsts), "ms"),
@@ -76,9 +79,3 @@ def _results(evals: int) -> pl.DataFrame:
 def _send(view: Any, event: str, value: str) -> None:
     content = {"id": "1", "event": event, "scope": "0", "value": value}
     view.widget._handle_custom_msg(content, [])
-
-
-def _time(work: Any) -> float:
-    began = time.process_time()
-    work()
-    return time.process_time() - began

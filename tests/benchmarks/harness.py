@@ -8,13 +8,18 @@ one, the least ratio, or :class:`AtMost`), and with ``measure(size)``, which giv
 from __future__ import annotations
 
 import gc
+import json
+import os
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from types import FrameType
+from typing import Any
 
 # Medians of rounds in turns: the speed of a processor's clock changes, and the best rounds of both
 # sides are not of the same moment.
@@ -97,6 +102,18 @@ def seconds(work: Callable[[], object], clock: Callable[[], float] = time.perf_c
 def processor_seconds(work: Callable[[], object]) -> float:
     """The processor time of all threads of this process; waiting for others takes none."""
     return seconds(work, time.process_time)
+
+
+def alone(name: str, *arguments: object, **environment: str) -> Any:
+    """What a benchmark's own program, ``python -m benchmarks.NAME``, says as JSON.
+
+    A process of its own has not used more memory before, and loads the code anew.
+    """
+    command = [sys.executable, "-W", "ignore", "-m", f"benchmarks.{name}", *map(str, arguments)]
+    places = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
+    # A library is compiled once.
+    settings = {**os.environ, **places, "PYTHONDONTWRITEBYTECODE": "", **environment}
+    return json.loads(subprocess.check_output(command, env=settings))
 
 
 def python_calls(work: Callable[[], object]) -> int:

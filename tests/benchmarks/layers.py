@@ -7,13 +7,12 @@ way at once, the ninth waits for one of the first eight. The layers are the long
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from statistics import median
 from typing import Any
 
 import retab_analysis as ra
 from benchmarks import harness
-from benchmarks.harness import AtMost, Figure
+from benchmarks.harness import AtMost, Figure, seconds
 from benchmarks.programs import BulkServer
 
 NAME = "layers"
@@ -86,12 +85,12 @@ def measure(size: int = 100) -> list[Figure]:
 def _look(credentials: dict[str, str]) -> tuple[float, float, Traced, Traced]:
     made: list[ra.Comparison] = []
     with Traced(**credentials) as one, Traced(**credentials) as other:
-        check = _time(lambda: made.append(ra.check(FLOW, client=one, progress=False)))
-        board = _time(lambda: ra.overview(client=other, progress=False))
+        check = seconds(lambda: made.append(ra.check(FLOW, client=one, progress=False)))
+        board = seconds(lambda: ra.overview(client=other, progress=False))
     with ra.Client(**credentials) as client:
         runs = ra.fetch_runs(FLOW, limit=100, client=client, progress=False)
         read = runs.join(made[0].plan.drop_nulls("run_id"), on="run_id", how="semi")
-        fetch = _time(lambda: ra.fetch_results(read, client=client, progress=False))
+        fetch = seconds(lambda: ra.fetch_results(read, client=client, progress=False))
     return check / fetch, board / check, one, other
 
 
@@ -99,9 +98,5 @@ def _look_again(credentials: dict[str, str]) -> float:
     with ra.Client(**credentials) as client:
         flow = ra.fetch_workflows(client=client, progress=False)["workflow_id"][0]
         ra.check(flow, client=client, progress=False)
-        again = _time(lambda: ra.check(flow, client=client, progress=False))
-        return again / _time(lambda: ra.fetch_evals(flow, client=client, progress=False))
-
-
-def _time(work: Callable[[], object]) -> float:
-    return harness.seconds(work)
+        again = seconds(lambda: ra.check(flow, client=client, progress=False))
+        return again / seconds(lambda: ra.fetch_evals(flow, client=client, progress=False))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import io
 import os
-import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 
 import polars as pl
@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 import retab_analysis as ra
 from benchmarks import bodies, harness
-from benchmarks.harness import AtMost
+from benchmarks.harness import AtMost, processor_seconds
 from benchmarks.harness import Figure as Measured
 
 NAME = "plots"
@@ -48,7 +48,8 @@ def measure(size: int = SIZE) -> list[Measured]:
     for factor in (1, LARGER):
         frame = runs(factor * size)
         for name, plot in PLOTS.items():
-            took = median(_draw(plot, frame) for _ in range(harness.ROUNDS))
+            draw = partial(_draw, plot, frame)
+            took = median(processor_seconds(draw) for _ in range(harness.ROUNDS))
             figures.append(Measured(_label(name, factor * SIZE), took, "s"))
     return [*figures, Measured(LOAD, os.getloadavg()[0] / (os.cpu_count() or 1), "")]
 
@@ -67,9 +68,7 @@ def runs(n: int) -> pl.DataFrame:
     return pl.concat(copies).head(n)
 
 
-def _draw(plot: Callable[..., Axes], frame: pl.DataFrame) -> float:
-    started = time.process_time()
+def _draw(plot: Callable[..., Axes], frame: pl.DataFrame) -> None:
     ax = Figure(figsize=(14, 6), layout="constrained").subplots()
     plot(frame, ax=ax)
     ax.figure.get_figure(root=True).savefig(io.BytesIO(), format="png")
-    return time.process_time() - started

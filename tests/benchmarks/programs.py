@@ -28,6 +28,10 @@ class BulkServer(Program):
     def __enter__(self) -> Self:
         super().__enter__()
         self.credentials: dict[str, str] = self.ask(want="credentials")
+        self.settings = {
+            "RETAB_API_KEY": self.credentials["api_key"],
+            "RETAB_API_BASE_URL": self.credentials["base_url"],
+        }
         return self
 
     def client(self) -> ra.Client:
@@ -36,7 +40,7 @@ class BulkServer(Program):
 
     def sdk(self) -> Sdk:
         """The SDK's side, as a program to be entered."""
-        return Sdk(self.credentials)
+        return Sdk(self.settings)
 
     def tick(self) -> None:
         """Let so much time pass that one more eval ends in every run that is moving."""
@@ -46,13 +50,8 @@ class BulkServer(Program):
 class Sdk(Program):
     """The official SDK doing a piece of work; see ``sdk_side``."""
 
-    def __init__(self, credentials: dict[str, str]) -> None:
-        super().__init__(
-            *("-m", "benchmarks.sdk_side"),
-            PYTHONPATH=TESTS,
-            RETAB_API_KEY=credentials["api_key"],
-            RETAB_API_BASE_URL=credentials["base_url"],
-        )
+    def __init__(self, settings: dict[str, str]) -> None:
+        super().__init__("-m", "benchmarks.sdk_side", PYTHONPATH=TESTS, **settings)
 
     def ids(self, work: str, of: object) -> list[str]:
         """The ids of what the work gives."""

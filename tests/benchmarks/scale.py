@@ -7,8 +7,6 @@ one: the processor time of all its threads.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import time
 from itertools import pairwise
@@ -16,7 +14,7 @@ from itertools import pairwise
 import retab_analysis as ra
 from benchmarks import harness
 from benchmarks.bulk_world import BULK_WORKFLOW_ID
-from benchmarks.harness import AtMost, Figure
+from benchmarks.harness import AtMost, Figure, alone
 from benchmarks.programs import BulkServer
 
 NAME = "scale"
@@ -48,20 +46,8 @@ def measure(size: int = SIZE) -> list[Figure]:
 def _best(evals: int, runs: int) -> list[float]:
     """The least time of each part, among a few processes."""
     with BulkServer("ended", runs, evals, 0) as server:
-        measured = [_in_a_process(server.credentials) for _ in range(harness.ROUNDS)]
+        measured = [alone(NAME, **server.settings) for _ in range(harness.ROUNDS)]
     return [min(times) for times in zip(*measured, strict=True)]
-
-
-def _in_a_process(credentials: dict[str, str]) -> list[float]:
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(sys.path),
-        "RETAB_API_KEY": credentials["api_key"],
-        "RETAB_API_BASE_URL": credentials["base_url"],
-    }
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.scale"]
-    seconds: list[float] = json.loads(subprocess.check_output(command, env=environment))
-    return seconds
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ All figures are processor time in this process.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from statistics import median
@@ -15,7 +14,7 @@ import polars as pl
 import retab_analysis as ra
 from benchmarks import harness
 from benchmarks.compare import side
-from benchmarks.harness import AtMost, Figure
+from benchmarks.harness import AtMost, Figure, processor_seconds
 
 NAME = "tables"
 SIZE, DAYS = 100_000, 100
@@ -56,10 +55,5 @@ def results(n: int) -> pl.DataFrame:
 
 
 def _median(work: Callable[[], object]) -> float:
-    def once() -> float:
-        started = time.process_time()
-        work()
-        return time.process_time() - started
-
-    once()  # loads the code
-    return median(once() for _ in range(harness.ROUNDS))
+    work()  # loads the code
+    return median(processor_seconds(work) for _ in range(harness.ROUNDS))

@@ -10,14 +10,13 @@ import json
 import os
 import resource
 import statistics
-import subprocess
 import sys
 import time
 import tracemalloc
 from pathlib import Path
 
 import retab_analysis as ra
-from benchmarks.harness import AtMost, Figure
+from benchmarks.harness import AtMost, Figure, alone
 from benchmarks.programs import BulkServer
 
 NAME = "watch_memory"
@@ -40,8 +39,8 @@ def measure(size: int = 200) -> list[Figure]:
     The time of the server goes on by the usual interval with each round, as fast as rounds are.
     """
     first, later = round(0.75 * size), round(1.5 * size)
-    whole = _follow(WARM_UP + first + later, trace=False)[WARM_UP:]
-    traced = _follow(WARM_UP + first + later, trace=True)[WARM_UP:]
+    rounds = WARM_UP + first + later
+    whole, traced = (alone(NAME, rounds, *how)[WARM_UP:] for how in ((), ("trace",)))
     return [
         Figure(FIRST, _growth(whole[:first]), UNIT),
         Figure(LATER, _growth(whole[first:]), UNIT),
@@ -55,17 +54,6 @@ def _growth(amounts: list[float]) -> float:
     ends = (statistics.median(each) for each in (amounts[:window], amounts[-window:]))
     start, end = ends
     return max(0.0, end - start)
-
-
-def _follow(rounds: int, *, trace: bool) -> list[float]:
-    """The memory after each round, in MB, of a process of its own."""
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.watch_memory", str(rounds)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    command += ["trace"] if trace else []
-    said = subprocess.check_output(command, encoding="utf-8", env=environment)
-    amounts: list[float] = json.loads(said)
-    assert len(amounts) == rounds
-    return amounts
 
 
 def main(rounds: int, trace: bool) -> None:
