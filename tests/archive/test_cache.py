@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from itertools import cycle, product
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +14,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from support.archives import assert_same, sync
 from support.lettered_api import DAY, FIRST, LetteredApi, alike
+from support.studied import with_studies
 
 import retab_analysis as ra
 
@@ -145,8 +147,10 @@ HARMS: dict[str, Callable[[Path, Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("is_open", [True, False])
-@pytest.mark.parametrize("harm", HARMS)
+@pytest.mark.parametrize(
+    ("harm", "is_open"),
+    with_studies(product(HARMS, (True, False)), [*zip(HARMS, cycle((True, False)))]),
+)
 def test_a_file_that_is_missing_or_damaged(
     tmp_path: Path, synced: tuple[Path, LetteredApi], harm: str, is_open: bool
 ) -> None:

@@ -166,10 +166,7 @@ assert "retab_analysis.archive.mirror" in loaded(), loaded()
     ("what", "status"),
     with_studies(
         product(("evals", "versions", "evals/runs", "evals/results"), (404, 500)),
-        (
-            *(("evals", 404), ("versions", 404), ("versions", 500), ("evals/runs", 500)),
-            ("evals/results", 404),
-        ),
+        [("evals", 404), ("versions", 500), ("evals/results", 404)],
     ),
 )
 def test_what_cannot_be_read_is_the_same_error_and_the_next_check_is_right(

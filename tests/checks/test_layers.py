@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -14,6 +15,7 @@ from support.faultserver import Reply, page, reply
 from support.inside import Request, Response, StoreServer, inside, kept
 from support.lettered_api import FLOW, LetteredApi, alike
 from support.sandbox_api import make_store
+from support.studied import with_studies
 
 import retab_analysis as ra
 
@@ -150,9 +152,10 @@ CHANGES: dict[str, Callable[[LetteredApi], None]] = {
     "most are deleted": lambda api: api.remove(*saved(api)[2:]),
     "one is deleted, another is new": lambda api: (api.remove("fine 2"), api.restore("fine 7")),
 }
+OFTEN = ("one is new, at the end", "several are new", "the ends of all pages are deleted")
 
 
-@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize("what", with_studies(CHANGES, (*OFTEN, [*CHANGES][-1])))
 def test_pages_that_do_not_meet_lose_and_double_nothing(api: LetteredApi, what: str) -> None:
     api.remove("broken", "fine 7", "fine 17")
     other = another(api)
@@ -191,8 +194,10 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("after", range(3))
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    ("fault", "after"),
+    with_studies(product(FAULTS, range(3)), [*zip(FAULTS, (0, 1, 2, 0, 1), strict=True)]),
+)
 def test_a_page_that_fails_once_is_no_other_answer(
     api: LetteredApi, fault: str, after: int
 ) -> None:

@@ -157,13 +157,14 @@ def edited_twice(seconds: int) -> LetteredApi:
     return api
 
 
-@pytest.mark.parametrize(
-    ("seconds", "times"), [(80, ("10:00", "10:02")), (20, ("10:00", "10:00:30"))]
-)
+TIMES = {80: ("10:00", "10:02"), 20: ("10:00", "10:00:30")}
+
+
+@pytest.mark.parametrize("seconds", with_studies(TIMES, (20,)))
 def test_129_two_edits_with_a_run_between_have_two_names_in_every_door(
-    seconds: int, times: tuple[str, str]
+    seconds: int,
 ) -> None:
-    first, second = (f"edit of 10 Apr {each}" for each in times)
+    first, second = (f"edit of 10 Apr {each}" for each in TIMES[seconds])
     names = [second, first, "edit of 1 Apr 09:00"]
     with edited_twice(seconds) as api:
         asked: dict[str, Any] = {"client": api.client, "progress": False}
@@ -179,7 +180,7 @@ def test_129_two_edits_with_a_run_between_have_two_names_in_every_door(
             assert versions["version"].to_list()[:3] == names[::-1]
             figure = ra.plot_pass_rate(runs, edits=edits, ax=Figure().subplots())
             shown = [each.get_text().split("\n")[-1] for each in figure.get_xticklabels()]
-            assert shown[-1] == f"10 Apr {times[1]}"
+            assert shown[-1] == f"10 Apr {TIMES[seconds][1]}"
             assert f"since the {first}; the {second} " in made.headline
             assert made.to_dict()["version"]["name"] == second
             assert made.last_try["name"] == second

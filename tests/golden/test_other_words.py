@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 from golden.book import hold, write_entry
-from support.doors import ask_command_line
+from support.doors import ask_for_text
 from support.edited import TABLE
 from support.inside import StateInWords, ViewState, WorkflowLook, document, errors, render_view
 from support.lettered_api import FLOW
@@ -106,4 +106,4 @@ def test_an_error_in_other_words_has_the_same_exit_code(at: int) -> None:
     situation = WITHOUT_ANSWER[at]
     with pytest.MonkeyPatch.context() as patch:
         replace_words(patch)
-        assert ask_command_line(situation).code == situation.code
+        assert ask_for_text(situation).code == situation.code

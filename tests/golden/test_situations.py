@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 import pytest
 from golden.book import describe_verdict, hold, write_entry
-from support.doors import HEADER, Answer, ask_all_doors, row_of
+from support.doors import HEADER, Answer, ask_command_line, ask_pytest, row_of
 from support.inside import WORDS, Finding
 from support.situations import SITUATIONS, Situation
+from support.studied import with_studies
 
 NAMES, KINDS = (
     {each.key: each.word for each in WORDS.values()},
@@ -28,7 +31,12 @@ A dash means that pytest has no such option.
 
 @cache
 def ask(at: int) -> Answer:
-    return ask_all_doors(SITUATIONS[at])
+    return ask_command_line(SITUATIONS[at])
+
+
+@cache
+def ask_tests(at: int) -> tuple[int, Mapping[str, int], str] | None:
+    return ask_pytest(SITUATIONS[at])
 
 
 def test_there_are_forty_with_all_exit_codes() -> None:
@@ -37,15 +45,21 @@ def test_there_are_forty_with_all_exit_codes() -> None:
 
 
 @pytest.mark.parametrize("at", range(len(SITUATIONS)), ids=IDS)
-def test_all_doors_say_the_same(at: int) -> None:
-    situation = SITUATIONS[at]
-    answer = ask(at)
+def test_all_files_say_what_the_command_line_says(at: int) -> None:
+    situation, answer = SITUATIONS[at], ask(at)
     assert answer.code == situation.code, (answer.out, answer.err)
     _check_json(situation, answer)
     _check_junit(answer)
-    _check_reports(answer)
-    if answer.pytest is not None:
-        assert answer.pytest[0] == {2: 1}.get(answer.code, answer.code)
+    _check_forms(answer.document, answer.properties, answer.out, *answer.reports)
+
+
+# Every third one, the others with the studies.
+@pytest.mark.parametrize("at", with_studies(range(len(SITUATIONS)), range(0, len(SITUATIONS), 3)))
+def test_pytest_says_what_the_command_line_says(at: int) -> None:
+    if (told := ask_tests(at)) is not None:
+        answer, (code, _, terminal) = ask(at), told
+        assert code == {2: 1}.get(answer.code, answer.code)
+        _check_forms(answer.document, answer.properties, terminal)
 
 
 def _check_json(situation: Situation, answer: Answer) -> None:
@@ -79,38 +93,36 @@ def _check_junit(answer: Answer) -> None:
     assert sum(answer.junit.values()) == len(answer.document["evals"]) + 1
 
 
-def _check_reports(answer: Answer) -> None:
+def _check_forms(document: Any, said: Mapping[str, str], text: str, *reports: str) -> None:
     """Headline, counts, gate and next step are in each form what they are as JSON."""
-    document = answer.document
     if "gate" not in document:
-        assert not answer.reports
+        assert not reports
         return
     word = ("gate holds", "gate fails", "gate undecided")[document["gate"]["exit_code"]]
     counts = [f"{number} {NAMES[key]}" for key, number in document["counts"].items()]
     step = document["next_step"] or {"sentence": "", "code": ""}
     assert (step["sentence"] == "") is (document["gate"]["exit_code"] == 0)
-    said = answer.properties
     assert (said["headline"], said["gate"]) == (document["headline"], word)
     assert said["counts"].replace("errors", "error") == " · ".join(counts)
     assert step["sentence"] in said["next step"]
-    for at, form in enumerate((answer.out, answer.terminal, *answer.reports)):
-        if form:
-            bare = re.sub("<[^>]*>|[\\\\*`]|&#8203;", "", form)
-            text = " ".join(html.unescape(bare).split())
-            assert document["headline"] in text
-            assert all(re.search(rf"(?<!\d){re.escape(each)}", text) for each in counts), counts
-            assert word in text
-            assert f"Next: {step['sentence']}" in text or not step["sentence"]
-            # A report has its own words for what to type.
-            assert " ".join(step["code"].split()) in text or at > 1
+    for form in (text, *reports):
+        bare = re.sub("<[^>]*>|[\\\\*`]|&#8203;", "", form)
+        shown = " ".join(html.unescape(bare).split())
+        assert document["headline"] in shown
+        assert all(re.search(rf"(?<!\d){re.escape(each)}", shown) for each in counts), counts
+        assert word in shown
+        assert f"Next: {step['sentence']}" in shown or not step["sentence"]
+        # A report has its own words for what to type.
+        assert " ".join(step["code"].split()) in shown or form is not text
 
 
 def test_the_recorded_situations() -> None:
     hold("situations.txt", "\n".join(map(_write_situation, range(len(SITUATIONS)))))
 
 
+@pytest.mark.study
 def test_the_table_of_doors() -> None:
-    rows = [row_of(each, ask(at)) for at, each in enumerate(SITUATIONS)]
+    rows = [row_of(each, ask(at), ask_tests(at)) for at, each in enumerate(SITUATIONS)]
     head = [ABOVE_TABLE, f"| {' | '.join(HEADER)} |", f"|{' --- |' * len(HEADER)}"]
     hold("doors.md", "\n".join([*head, *rows]) + "\n")
 

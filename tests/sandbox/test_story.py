@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from typing import Any
 
 import polars as pl
@@ -15,14 +16,15 @@ import pytest
 from hypothesis import settings
 from support.sandbox_api import make_server, plan_world
 from support.story import FLOWS, Since, Story, story_of
+from support.studied import with_studies
 
 import retab_analysis as ra
 
-# Of twenty worlds six, unless it is ``--hypothesis-profile=long``.
+# Of twenty worlds six, unless it is ``--hypothesis-profile=long``; four of these with the studies.
 SEEDS = range(settings.default.max_examples // 5)
 BROKEN = ("regressed", "newly_blocked")
 
-EVERY_WORLD = [pytest.param(seed, flow, id=f"{flow}-{seed}") for seed in SEEDS for flow in FLOWS]
+EVERY_WORLD = with_studies(product(SEEDS, FLOWS), [*product((0, 3), FLOWS)])
 
 
 @contextmanager

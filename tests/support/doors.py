@@ -41,9 +41,6 @@ class Answer:
         junit: How many cases there are by outcome; None where no file was written.
         properties: What the JUnit file says above its cases.
         reports: What the reports say, as Markdown and as HTML.
-        pytest: pytest's exit code and how many tests there are by outcome; None where the command
-            has options that the plugin does not.
-        terminal: What pytest printed.
     """
 
     code: int
@@ -53,8 +50,6 @@ class Answer:
     junit: Mapping[str, int] | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
     reports: list[str] = field(default_factory=list)
-    pytest: tuple[int, Mapping[str, int]] | None = None
-    terminal: str = ""
 
     @property
     def says(self) -> str:
@@ -94,8 +89,8 @@ def environment(
         yield found
 
 
-def ask_all_doors(situation: Situation) -> Answer:
-    """Ask on the command line, as JSON, as JUnit, and in pytest; each with an API of its own."""
+def ask_command_line(situation: Situation) -> Answer:
+    """Ask on the command line, for its text, and for all its files; each with an API of its own."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         answer = _run(situation, folder, [])
@@ -108,13 +103,20 @@ def ask_all_doors(situation: Situation) -> Answer:
             answer.junit, answer.properties = _count_cases(file), _read_properties(file)
         written = [folder / each for each in REPORTS]
         answer.reports = [each.read_text("utf-8") for each in written if each.exists()]
-        if (ended := _run_pytest(situation, folder)) is not None:
-            answer.pytest, answer.terminal = ended[:2], ended[2]
     return answer
 
 
-def ask_command_line(situation: Situation) -> Answer:
-    """Ask on the command line alone."""
+def ask_pytest(situation: Situation) -> tuple[int, Mapping[str, int], str] | None:
+    """pytest's exit code, how many tests there are by outcome, and what it printed.
+
+    None where the command has options that the plugin does not.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        return _run_pytest(situation, Path(name))
+
+
+def ask_for_text(situation: Situation) -> Answer:
+    """Ask on the command line for its text alone."""
     with tempfile.TemporaryDirectory() as name:
         return _run(situation, Path(name), [])
 
@@ -211,15 +213,17 @@ def _run_pytest(situation: Situation, folder: Path) -> tuple[int, Mapping[str, i
     return int(code), recorder.counts, told.getvalue()
 
 
-def row_of(situation: Situation, answer: Answer) -> str:
-    """A row of the table, as Markdown."""
+def row_of(
+    situation: Situation, answer: Answer, tests: tuple[int, Mapping[str, int], str] | None
+) -> str:
+    """A row of the table, as Markdown: what the command line answers, and pytest."""
     cells = [
         situation.about,
         f"`{situation.command}`",
         f"**{answer.code}**",
         _cell(answer.says),
         "–" if answer.junit is None else _say_counts(answer.junit),
-        "–" if answer.pytest is None else f"{answer.pytest[0]}: {_say_counts(answer.pytest[1])}",
+        "–" if tests is None else f"{tests[0]}: {_say_counts(tests[1])}",
     ]
     return f"| {' | '.join(cells)} |"
 

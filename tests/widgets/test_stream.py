@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import polars as pl
@@ -20,6 +21,7 @@ from support.faultserver import FaultServer, Reply, page, reply
 from support.inside import View, list_rows, reading, tell_news
 from support.lettered_api import FLOW, HOUR, LetteredApi, Run, alike
 from support.made_runs import run_with
+from support.studied import with_studies
 from support.watched import WatchedSandbox
 from support.watching import ENDED, GOING, RESULTS, client, in_order, routes, until
 
@@ -377,8 +379,13 @@ STORY = {"broken": "P" * 5 + "F" * 4, "error": "P" * 8 + "E", "flaky": "PFPPFPPF
 SCOPES = {"W": [*STORY], "B": [*STORY][:5], "E": ["fine 0"]}
 
 
-@pytest.mark.parametrize("scope", SCOPES)
-@pytest.mark.parametrize("codes", ["A", "A" * 9 + "B"])
+EDITED = "A" * 9 + "B"
+
+
+@pytest.mark.parametrize(
+    ("scope", "codes"),
+    with_studies(product(SCOPES, ("A", EDITED)), [("W", EDITED), ("B", "A"), ("E", "A")]),
+)
 def test_at_each_moment_of_a_run_a_page_and_check_say_the_same(scope: str, codes: str) -> None:
     """Nothing that was known is lost, from the queue to the end."""
     blocks = dict.fromkeys([*STORY][5:], "other")
